@@ -1,0 +1,103 @@
+# make test   everything: checks, race tests, JavaScript, browsers
+# make check  the same without a browser
+# make help   the rest
+#
+# Each target installs what it needs and stops at the first failure. Go, Node
+# and apt are all that must be there before.
+
+SHELL       := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+MAKEFLAGS   += --no-print-directory
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+CHROMIUM    ?= /usr/bin/chromium
+FUZZTIME    ?= 10s
+BENCH       ?= .
+PKG         ?= ./...
+
+# CI runs every test; by hand, Go may take the result of an unchanged package
+# from its cache.
+GOTEST := go test -race $(if $(CI),-count=1)
+NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+
+section = @printf '\n==> %s\n' "$(1)"
+
+.PHONY: help test check format vet lint tidy race js browser bench fuzz clean
+
+help:
+	@printf '%s\n' \
+	  'make test      everything (what CI runs)' \
+	  'make check     everything but the browser' \
+	  'make format vet lint tidy race js browser    one part of it' \
+	  'make bench     benchmarks              (BENCH=regexp PKG=./hub)' \
+	  'make fuzz      every fuzz target       (FUZZTIME=10s PKG=./negotiate)' \
+	  'make clean     remove what was installed and built here'
+
+test: check browser
+	$(call section,all passed)
+
+check: format vet lint tidy race js
+
+format:
+	$(call section,gofmt)
+	@unformatted="$$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0r gofmt -l)"; \
+	if [ -n "$$unformatted" ]; then \
+	  printf 'gofmt would change:\n%s\nRun: gofmt -w .\n' "$$unformatted" >&2; exit 1; \
+	fi
+
+vet:
+	$(call section,go vet)
+	@go vet ./...
+
+# The version is pinned; it is built once and then comes from Go's cache.
+lint:
+	$(call section,staticcheck)
+	@go run $(STATICCHECK) ./...
+
+tidy:
+	$(call section,go mod tidy)
+	@go mod tidy -diff || { echo 'go.mod or go.sum is not tidy. Run: go mod tidy' >&2; exit 1; }
+
+race:
+	$(call section,go test -race)
+	@$(GOTEST) $(PKG)
+
+js: jsclient/node_modules/.installed
+	$(call section,jsclient: types, tests, built files)
+	@cd jsclient && npm run --silent check
+
+browser: test/node_modules/.installed $(CHROMIUM)
+	$(call section,browser tests)
+	@cd test && CHROMIUM='$(CHROMIUM)' npm run --silent test
+
+# A folder of npm packages is installed anew when its lock file changed.
+%/node_modules/.installed: %/package-lock.json %/package.json
+	$(call section,npm ci in $*)
+	@cd $* && $(NPM_CI) && touch node_modules/.installed
+
+# Chromium comes from the distribution. No package downloads a browser of its own.
+$(CHROMIUM):
+	$(call section,installing Chromium)
+	@command -v apt-get >/dev/null || { \
+	  echo 'No Chromium at $(CHROMIUM), and no apt-get to install it. Say where one is: make CHROMIUM=/path' >&2; exit 1; }
+	@as_root=; [ "$$(id -u)" = 0 ] || as_root='sudo -n'; \
+	$$as_root apt-get update -qq && \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium </dev/null >/dev/null
+	@test -x '$(CHROMIUM)' || { echo 'apt-get installed no $(CHROMIUM)' >&2; exit 1; }
+
+bench:
+	$(call section,benchmarks)
+	@go test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
+
+# go test fuzzes one target at a time.
+fuzz:
+	@for package in $$(go list $(PKG)); do \
+	  for target in $$(go test -list='^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+	    printf '\n==> %s %s for %s\n' "$$package" "$$target" '$(FUZZTIME)'; \
+	    go test -run='^$$' -fuzz="^$$target$$" -fuzztime='$(FUZZTIME)' "$$package"; \
+	  done; \
+	done
+
+clean:
+	@rm -rf jsclient/node_modules test/node_modules
