@@ -1,0 +1,107 @@
+package transports
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+
+	"github.com/tmaxmax/go-sse"
+)
+
+// An EventStream is the stream of [ServerSentEvents]: one event for each frame.
+// Only the handler's goroutine may call Send and KeepAlive. See WHATWG HTML,
+// server-sent events.
+type EventStream struct {
+	response
+}
+
+// NewServerSentEvents sends the headers of an event stream. On an error it has
+// not written anything, unless the client is gone.
+func NewServerSentEvents(w http.ResponseWriter, r *http.Request, o Options) (*EventStream, error) {
+	session, err := sse.Upgrade(w, r)
+	if err != nil {
+		return nil, ErrNoFlush
+	}
+	header := w.Header()
+	header.Set("Cache-Control", "no-cache, no-store")
+	header.Set("X-Accel-Buffering", "no") // nginx would hold events back.
+	s := new(EventStream)
+	s.init(eventWriter{session}, w, o)
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	// The first Flush of a session sets the content type and sends the headers.
+	if err := s.end(flushError(session.Flush())); err != nil {
+		return nil, fmt.Errorf("transports: open event stream: %w", err)
+	}
+	return s, nil
+}
+
+// An eventWriter writes events past the library's Message, which allocates for
+// each, drops an event without data, and drops a line end at the end of data.
+type eventWriter struct {
+	*sse.Session
+}
+
+func (w eventWriter) Write(p []byte) (int, error) {
+	return w.Res.Write(p)
+}
+
+// Kind returns [ServerSentEvents].
+func (*EventStream) Kind() Kind {
+	return ServerSentEvents
+}
+
+// Send sends each frame as an event of one line, flushed together.
+func (s *EventStream) Send(frames [][]byte) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	b := newBatch(s.w)
+	for _, frame := range frames {
+		if err := addEvent(b, frame); err != nil {
+			return s.flush(b, err)
+		}
+	}
+	return s.flush(b, nil)
+}
+
+// KeepAlive sends the frame as an event.
+func (s *EventStream) KeepAlive(frame []byte) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	b := newBatch(s.w)
+	return s.flush(b, addEvent(b, frame))
+}
+
+// addEvent adds an event with a data line for each line of the frame, of which
+// dialects send one. A line ends in CR, LF or both; the client puts them
+// together again with LF.
+func addEvent(b *batch, frame []byte) error {
+	for {
+		if err := b.text("data: "); err != nil {
+			return err
+		}
+		end := bytes.IndexAny(frame, "\r\n")
+		if end < 0 {
+			break
+		}
+		line, rest := frame[:end], frame[end+1:]
+		if frame[end] == '\r' && len(rest) > 0 && rest[0] == '\n' {
+			rest = rest[1:]
+		}
+		if err := addLine(b, line, "\n"); err != nil {
+			return err
+		}
+		frame = rest
+	}
+	return addLine(b, frame, "\n\n")
+}
+
+func addLine(b *batch, line []byte, end string) error {
+	if err := b.bytes(line); err != nil {
+		return err
+	}
+	return b.text(end)
+}

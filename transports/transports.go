@@ -1,0 +1,57 @@
+// Package transports moves frames between a connection and its client: over a
+// WebSocket, an event stream, a held poll, or an endless HTML page. A transport
+// knows HTTP and framing. It knows nothing of hubs, groups or tokens, nor what
+// the frames mean.
+package transports
+
+import "strings"
+
+// A Kind is one of the transports.
+type Kind uint8
+
+// The transports.
+const (
+	WebSockets Kind = iota + 1
+	ServerSentEvents
+	ForeverFrame
+	LongPolling
+)
+
+var kindNames = [...]string{"", "webSockets", "serverSentEvents", "foreverFrame", "longPolling"}
+
+// String returns the name as SignalR clients spell it, for example
+// "serverSentEvents".
+func (k Kind) String() string {
+	if int(k) >= len(kindNames) {
+		return ""
+	}
+	return kindNames[k]
+}
+
+// ParseKind returns the transport with the name, in any case.
+func ParseKind(name string) (Kind, bool) {
+	for k := WebSockets; k <= LongPolling; k++ {
+		if strings.EqualFold(name, kindNames[k]) {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
+// A Stream carries frames to one client. One goroutine at a time calls Send
+// and KeepAlive. Close may be called at any time, from any goroutine.
+type Stream interface {
+	Kind() Kind
+
+	// Send writes the frames in order and flushes them. It may use less
+	// system calls than frames. The error means that the stream is broken.
+	Send(frames [][]byte) error
+
+	// KeepAlive shows the client that the server is there. Frame is the
+	// dialect's own keep-alive; a transport with another way ignores it.
+	KeepAlive(frame []byte) error
+
+	// Close ends the stream in good order where the transport can say so, and
+	// unblocks a Send that waits for the peer. It does not wait for the peer.
+	Close()
+}

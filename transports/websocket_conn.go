@@ -1,0 +1,286 @@
+package transports
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// lingerTimeout bounds how long a closed WebSocket waits for the peer's half of
+// the closing handshake. A TCP connection that is closed while bytes of the
+// peer's are unread is reset, and the reset can destroy the close frame.
+const lingerTimeout = 500 * time.Millisecond
+
+// The opcodes of RFC 6455 §5.2 that are written here.
+const (
+	opText   = 0x1
+	opBinary = 0x2
+	opClose  = 0x8
+	finalBit = 0x80
+)
+
+// Close codes of RFC 6455 §7.4.1.
+const (
+	codeNormal      = 1000
+	codeProtocol    = 1002
+	codeInvalidUTF8 = 1007
+	codeTooBig      = 1009
+)
+
+// A socketConn is the net.Conn below a WebSocket, shared by Send, Close and the
+// WebSocket library, which writes control frames when the reader meets a ping
+// or an error.
+//
+// One goroutine writes at a time. A control frame that finds the connection
+// busy is left to the one who writes, and nobody waits: a pong must not stop
+// the reader, nor a stalled client the one who closes. Only a Send waits, for
+// a control frame that another goroutine is writing.
+type socketConn struct {
+	net.Conn
+	timeout time.Duration // Immutable.
+
+	// Owned by the reader.
+	early    []byte // What net/http has read after the upgrade request.
+	readLost bool   // The connection failed, rather than the protocol.
+
+	mu       sync.Mutex // Not held during I/O.
+	idle     sync.Cond  // On mu: writing may have ended.
+	writing  bool
+	deadline time.Time   // Of the write.
+	pong     []byte      // Left to the writer.
+	farewell []byte      // The close frame, left to the writer.
+	closing  bool        // A close frame is written or left: nothing follows it.
+	closed   bool        // By us, with close.
+	broken   error       // The first error of a write.
+	linger   *time.Timer // Closes the connection.
+}
+
+func newSocketConn(conn net.Conn, early []byte, timeout time.Duration) *socketConn {
+	c := &socketConn{Conn: conn, early: early, timeout: timeout}
+	c.idle.L = &c.mu
+	return c
+}
+
+// Read is called by the library. The bytes that net/http read early come first:
+// the library would look for them in the bufio.Reader only.
+func (c *socketConn) Read(p []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
+		return n, nil
+	}
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.readLost = true
+	}
+	return n, err
+}
+
+// Write is called by the library, with one control frame: its buffer is larger
+// than the largest, and data frames do not go through the library.
+func (c *socketConn) Write(frame []byte) (int, error) {
+	c.mu.Lock()
+	if c.closing || c.broken != nil {
+		c.mu.Unlock()
+		return len(frame), nil
+	}
+	c.closing = frame[0]&0xf == opClose
+	if c.writing {
+		c.leave(frame)
+		c.mu.Unlock()
+		return len(frame), nil
+	}
+	c.begin(c.timeout)
+	c.mu.Unlock()
+	_, err := c.Conn.Write(frame)
+	return len(frame), c.end(err)
+}
+
+// leave leaves a control frame to the writer. Of several pongs the last one
+// will do: RFC 6455 §5.5.3. The caller holds mu.
+func (c *socketConn) leave(frame []byte) {
+	if frame[0]&0xf == opClose {
+		c.farewell = append([]byte(nil), frame...)
+	} else {
+		c.pong = append(c.pong[:0], frame...)
+	}
+}
+
+// begin makes the caller the writer. The caller holds mu.
+func (c *socketConn) begin(timeout time.Duration) {
+	c.writing = true
+	c.deadline = time.Time{}
+	if timeout > 0 {
+		c.deadline = time.Now().Add(timeout)
+	}
+	_ = c.Conn.SetWriteDeadline(c.deadline)
+}
+
+// acquire makes the caller the writer of data, waiting for a control frame that
+// is being written.
+func (c *socketConn) acquire() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writing && !c.closing && c.broken == nil {
+		c.idle.Wait()
+	}
+	switch {
+	case c.closing:
+		return ErrClosed
+	case c.broken != nil:
+		return c.broken
+	}
+	c.begin(c.timeout)
+	return nil
+}
+
+// end ends the write of the caller, whose result was err, writes what others
+// left, and returns the error for the caller.
+func (c *socketConn) end(err error) error {
+	for result, first := error(nil), true; ; first = false {
+		c.mu.Lock()
+		if err != nil {
+			c.fail(err)
+			if first {
+				result = c.broken
+			}
+		}
+		frame := c.takeLeft()
+		if frame == nil {
+			c.writing = false
+			c.idle.Broadcast()
+			if result != nil && c.closing {
+				result = ErrClosed
+			}
+			c.mu.Unlock()
+			return result
+		}
+		c.begin(closeTimeout)
+		c.mu.Unlock()
+		_, err = c.Conn.Write(frame)
+	}
+}
+
+// takeLeft returns a frame that was left to the writer. The caller holds mu.
+func (c *socketConn) takeLeft() (frame []byte) {
+	switch {
+	case c.broken != nil:
+	case c.pong != nil:
+		frame, c.pong = c.pong, nil
+	case c.farewell != nil:
+		frame, c.farewell = c.farewell, nil
+	}
+	return frame
+}
+
+// fail ends the connection after a failed write, which may have left part of a
+// frame. The caller holds mu.
+func (c *socketConn) fail(err error) {
+	if c.broken != nil {
+		return
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.broken = ErrWriteTimeout
+	} else {
+		c.broken = fmt.Errorf("transports: send: %w", err)
+	}
+	_ = c.Conn.Close()
+}
+
+// close sends a close frame, behind what is being written if that comes to its
+// end in time, and has the reader return soon.
+func (c *socketConn) close(code int, reason string) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.closed = true
+	c.hurry()
+	if c.closing || c.broken != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.closing = true
+	frame := appendCloseFrame(nil, code, reason)
+	if c.writing {
+		c.leave(frame)
+		c.idle.Broadcast()
+		c.mu.Unlock()
+		return
+	}
+	c.begin(closeTimeout)
+	c.mu.Unlock()
+	_, err := c.Conn.Write(frame)
+	_ = c.end(err)
+}
+
+// hurry bounds the write that is on its way and what the reader waits for. The
+// caller holds mu.
+func (c *socketConn) hurry() {
+	now := time.Now()
+	if t := now.Add(closeTimeout); c.writing && (c.deadline.IsZero() || t.Before(c.deadline)) {
+		c.deadline = t
+		_ = c.Conn.SetWriteDeadline(t)
+	}
+	_ = c.Conn.SetReadDeadline(now.Add(lingerTimeout))
+	if c.linger == nil {
+		// For the case that nobody reads.
+		c.linger = time.AfterFunc(lingerTimeout, func() { _ = c.Conn.Close() })
+	}
+}
+
+func (c *socketConn) closedByUs() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// cause returns the error of a write that ended the connection, or err.
+func (c *socketConn) cause(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.broken != nil {
+		return c.broken
+	}
+	return err
+}
+
+// Close is called by the library and at the end of Receive.
+func (c *socketConn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing = true
+	if c.linger != nil {
+		c.linger.Stop()
+	}
+	return c.Conn.Close()
+}
+
+// appendHeader appends the header of a whole, unmasked frame.
+func appendHeader(b []byte, opcode byte, size int) []byte {
+	b = append(b, finalBit|opcode)
+	switch {
+	case size <= 125:
+		return append(b, byte(size))
+	case size <= 0xffff:
+		return binary.BigEndian.AppendUint16(append(b, 126), uint16(size))
+	default:
+		return binary.BigEndian.AppendUint64(append(b, 127), uint64(size))
+	}
+}
+
+// maxReason is what a control frame leaves for the reason: RFC 6455 §5.5.1.
+const maxReason = 123
+
+func appendCloseFrame(b []byte, code int, reason string) []byte {
+	b = appendHeader(b, opClose, 2+len(reason))
+	b = binary.BigEndian.AppendUint16(b, uint16(code))
+	return append(b, reason...)
+}
