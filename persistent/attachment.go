@@ -1,0 +1,240 @@
+package persistent
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hubwire/hubwire/persistent/dialect"
+	"github.com/hubwire/hubwire/persistent/messagelog"
+)
+
+// An attachment is an exchange in use by a connection, from Attach to its end.
+type attachment struct {
+	// Immutable after Attach.
+	conn    *Conn
+	x       dialect.Exchange
+	from    uint64 // where in the log it starts
+	since   time.Time
+	spawned bool          // writers are goroutines of ours
+	signal  chan struct{} // wakes Run; holds one, so that a wake is never lost
+
+	// Owned by the writer.
+	spare []*messagelog.Entry
+	told  uint64 // the place in the log that the client was told last
+
+	// Guarded by the outbox's mu.
+	replayed      int // entries that were missed: they do not count as slow
+	replayedBytes int
+	lastFrame     time.Time
+
+	once sync.Once
+	done chan struct{} // closed by end
+	err  error         // set before done is closed
+}
+
+func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
+	now := time.Now()
+	return &attachment{
+		conn:      c,
+		x:         x,
+		from:      from,
+		told:      from,
+		since:     now,
+		lastFrame: now,
+		signal:    make(chan struct{}, 1),
+		done:      make(chan struct{}),
+	}
+}
+
+// wake makes a writer look at the outbox. The caller has claimed the outbox.
+func (a *attachment) wake() {
+	if a.spawned {
+		a.conn.endpoint.work.Add(1) // the connection holds it above 0
+		go a.spawnedDrain()
+		return
+	}
+	select {
+	case a.signal <- struct{}{}:
+	default:
+	}
+}
+
+// Spawn starts the exchange on a goroutine of its own.
+func (a *attachment) Spawn() {
+	a.spawned = true
+	a.conn.endpoint.spawn(func() {
+		if a.open() {
+			a.drain()
+		}
+	})
+}
+
+// spawnedDrain is what a writer of ours does.
+func (a *attachment) spawnedDrain() {
+	defer a.conn.endpoint.work.Done()
+	a.drain()
+}
+
+// Run starts the exchange and writes for it until it ends.
+func (a *attachment) Run(ctx context.Context) error {
+	if a.open() {
+		a.drain()
+	}
+	for {
+		select {
+		case <-a.signal:
+			a.drain()
+		case <-ctx.Done():
+			a.Detach(context.Cause(ctx))
+			return a.err
+		case <-a.done:
+			a.farewell()
+			return a.err
+		}
+	}
+}
+
+// open writes what comes before the first batch. It reports whether batches
+// may follow.
+func (a *attachment) open() bool {
+	frames := a.x.Framer.Opening(a.cursor(a.from))
+	if frames == nil {
+		return true
+	}
+	if err := a.x.Stream.Send(frames); err != nil {
+		a.end(err)
+		return false
+	}
+	a.conn.out.wrote(a, a.from, true)
+	if a.x.Once {
+		a.end(errAnswered)
+		return false
+	}
+	return true
+}
+
+// drain writes until there is nothing more to write.
+func (a *attachment) drain() {
+	for a.step() {
+	}
+}
+
+// step writes one batch. It reports whether there was one.
+func (a *attachment) step() bool {
+	b, ok := a.conn.out.take(a, a.spare)
+	if !ok {
+		return false
+	}
+	a.spare = nil
+	if err := a.write(b); err != nil {
+		a.end(err)
+		return false
+	}
+	if b.whole && cap(b.entries) > 0 {
+		clear(b.entries)
+		a.spare = b.entries[:0]
+	}
+	if b.last {
+		a.end(errAnswered)
+	}
+	return !b.last
+}
+
+func (a *attachment) write(b batch) error {
+	if b.keepAlive && (a.x.Once || a.told >= b.at) {
+		a.conn.out.wrote(a, a.told, true)
+		return a.x.Stream.KeepAlive(a.x.Framer.KeepAlive())
+	}
+	at, frame := a.after(b)
+	if err := a.send(dialect.Batch{Entries: b.entries, At: a.cursor(at), Gap: b.gap}); err != nil {
+		return err
+	}
+	a.told = at
+	a.conn.out.wrote(a, at, frame)
+	return nil
+}
+
+// after returns where a client is that has had b, and whether b tells it so:
+// replies do not.
+func (a *attachment) after(b batch) (at uint64, frame bool) {
+	if len(b.entries) == 0 {
+		return b.at, true
+	}
+	for _, m := range slices.Backward(b.entries) {
+		if m.Seq > 0 {
+			return m.Seq, true
+		}
+	}
+	return a.told, false
+}
+
+// A scratch is memory for building frames.
+type scratch struct {
+	frames [][]byte
+	buf    []byte
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// maxScratch bounds what the pool keeps of a large frame.
+const maxScratch = 64 << 10
+
+func (a *attachment) send(b dialect.Batch) error {
+	s := scratches.Get().(*scratch)
+	s.frames, s.buf = a.x.Framer.Frames(s.frames[:0], s.buf[:0], b)
+	var err error
+	if len(s.frames) > 0 {
+		err = a.x.Stream.Send(s.frames)
+	}
+	clear(s.frames)
+	if cap(s.buf) <= maxScratch {
+		scratches.Put(s)
+	}
+	return err
+}
+
+// Reply writes a payload outside of the log, on this goroutine where nobody
+// else is writing.
+func (a *attachment) Reply(payload []byte) {
+	m := &messagelog.Entry{Payload: messagelog.JSON(payload)}
+	if a.conn.out.reply(a, m) && a.step() && a.conn.out.more(a) {
+		a.wake()
+	}
+}
+
+// Detach ends the exchange because its transport is gone.
+func (a *attachment) Detach(reason error) { a.end(reason) }
+
+// end ends the exchange, once. The connection stays.
+func (a *attachment) end(reason error) {
+	a.once.Do(func() {
+		if a.conn.out.detach(a) || reason == errAnswered {
+			a.conn.lost()
+		}
+		a.err = reason
+		close(a.done)
+		if a.spawned || !a.parting() {
+			a.x.Stream.Close()
+		}
+	})
+}
+
+// parting reports whether there is a last word to write.
+func (a *attachment) parting() bool {
+	return a.err == errGoingAway || a.x.Once && a.err != errAnswered
+}
+
+// farewell answers a poll that ends without messages, and tells any client of
+// a server that shuts down to come back. Only Run has a last word: a WebSocket
+// says it with its close frame.
+func (a *attachment) farewell() {
+	if a.parting() {
+		_ = a.send(dialect.Batch{At: a.cursor(a.told), ShuttingDown: a.err == errGoingAway})
+	}
+}
+
+func (a *attachment) cursor(seq uint64) messagelog.Cursor {
+	return messagelog.Cursor{Epoch: a.conn.endpoint.log.Epoch(), Seq: seq}
+}

@@ -1,0 +1,239 @@
+package persistent
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hubwire/hubwire/negotiate"
+	"github.com/hubwire/hubwire/persistent/dialect"
+	"github.com/hubwire/hubwire/persistent/messagelog"
+	"github.com/hubwire/hubwire/transports"
+)
+
+// A Conn is a logical connection: one client from its start to its end, over
+// however many transports one after another. All methods may be called from
+// any goroutine.
+type Conn struct {
+	// Immutable after open.
+	endpoint *Endpoint
+	id       string
+	user     string
+	dialect  string
+	protocol *messagelog.Protocol
+	topic    []string // the connection's own, as a list
+	ctx      context.Context
+	cancel   context.CancelFunc
+	queue    Queue
+
+	// Guarded by the endpoint's mu.
+	subs   []*subscription
+	groups []string // never overwritten, only replaced
+	last   uint64   // the newest entry that was delivered
+
+	out   outbox
+	alive aliveState
+	start startState
+
+	request   atomic.Pointer[http.Request]
+	admission atomic.Pointer[Admission]
+	kind      atomic.Uint32 // transports.Kind
+
+	mu    sync.Mutex // guards value
+	value any
+}
+
+// ID returns the public id of the connection.
+func (c *Conn) ID() string { return c.id }
+
+// User returns who opened the connection, "" for nobody.
+func (c *Conn) User() string { return c.user }
+
+// Dialect returns the name of the client family.
+func (c *Conn) Dialect() string { return c.dialect }
+
+// Protocol returns how payloads are put into bytes for this client.
+func (c *Conn) Protocol() *messagelog.Protocol { return c.protocol }
+
+// Transport returns the current transport, or the last one.
+func (c *Conn) Transport() transports.Kind { return transports.Kind(c.kind.Load()) }
+
+// Context ends when the connection does. It carries the values of the context
+// of the request that opened the connection.
+func (c *Conn) Context() context.Context { return c.ctx }
+
+// Request returns the request that opened the current transport, for its
+// header and its query. Its body and its context are of no use any more.
+func (c *Conn) Request() *http.Request { return c.request.Load() }
+
+// Admission returns what the application admitted the connection to.
+func (c *Conn) Admission() Admission { return *c.admission.Load() }
+
+// Queue returns the queue on which the life-cycle events of the connection run,
+// for the application to run the connection's calls on.
+func (c *Conn) Queue() *Queue { return &c.queue }
+
+// Value returns what SetValue set last.
+func (c *Conn) Value() any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value
+}
+
+// SetValue keeps v, which is the application's own, with the connection.
+func (c *Conn) SetValue(v any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.value = v
+}
+
+// Send publishes a payload to this connection only.
+func (c *Conn) Send(p messagelog.Payload) error {
+	if c.ctx.Err() != nil {
+		return ErrNoConnection
+	}
+	return c.endpoint.append(&messagelog.Entry{Topics: c.topic, Payload: p})
+}
+
+// Abort ends the connection from the server's side.
+func (c *Conn) Abort() { c.end(endAborted) }
+
+// open returns the connection with o's id, made if need be.
+func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.phase != serving {
+		return nil, false, errShuttingDown
+	}
+	if c := e.conns[o.ID]; c != nil {
+		c.request.Store(o.Request)
+		e.admit(c, o.Admission)
+		return c, false, nil
+	}
+	c = e.newConn(o)
+	e.app.Opened(c)
+	e.conns[o.ID] = c
+	e.admit(c, o.Admission)
+	return c, true, nil
+}
+
+func (e *Endpoint) newConn(o dialect.Opening) *Conn {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(o.Request.Context()))
+	c := &Conn{
+		endpoint: e,
+		id:       o.ID,
+		user:     o.User,
+		dialect:  o.Dialect,
+		protocol: o.Protocol,
+		topic:    []string{ConnTopic(o.ID)},
+		ctx:      ctx,
+		cancel:   cancel,
+		queue:    Queue{Max: e.opts.MaxQueuedCalls},
+	}
+	c.request.Store(o.Request)
+	c.out.written = e.delivered.Load()
+	c.out.limits = limits{entries: e.opts.MaxQueued, bytes: e.opts.MaxQueuedBytes}
+	c.start.restored = o.Restored
+	c.alive.detachedAt = time.Now()
+	c.alive.timer = time.AfterFunc(e.settings.DisconnectTimeout, c.tick)
+	e.work.Add(1)
+	e.counters.opened.Add(1)
+	return c
+}
+
+// admit makes adm's topics those of c. Called with mu held.
+func (e *Endpoint) admit(c *Conn, adm Admission) {
+	if old := c.admission.Swap(&adm); old != nil {
+		for _, name := range old.Topics {
+			if i := c.subscription(name); i >= 0 && !contains(adm.Topics, name) {
+				e.unsubscribe(c, i)
+			}
+		}
+	}
+	for _, name := range adm.Topics {
+		e.subscribe(c, name)
+	}
+}
+
+func contains(names []string, name string) bool {
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// An ending says why a connection ends.
+type ending int
+
+const (
+	endAborted  ending = iota // by the server
+	endStopped                // by the client
+	endTimedOut               // the client did not come back
+	endRefused                // the application refused it
+	endShutdown
+)
+
+// end ends the connection, once. Everything that is on its queue still runs,
+// and then the disconnected event.
+func (c *Conn) end(why ending) {
+	if !c.endpoint.forget(c) {
+		return
+	}
+	c.out.end(endReasons[why])
+	c.alive.stop()
+	c.cancel()
+	c.queue.Do(func() {
+		defer c.endpoint.work.Done()
+		c.start.reject()
+		if c.start.raised() {
+			c.endpoint.guard("disconnected", func() error {
+				c.endpoint.app.Disconnected(c, why == endStopped)
+				return nil
+			})
+		}
+		c.endpoint.counters.closed.Add(1)
+	})
+}
+
+// forget takes c out of everything, and reports false if it is out already.
+func (e *Endpoint) forget(c *Conn) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conns[c.id] != c {
+		return false
+	}
+	delete(e.conns, c.id)
+	for len(c.subs) > 0 {
+		e.unsubscribe(c, len(c.subs)-1)
+	}
+	return true
+}
+
+// Refusals of requests that belong to a connection.
+var (
+	errGone = &negotiate.Refusal{
+		Status: http.StatusNotFound,
+		Reason: "connection_ended",
+		Text:   "The connection has ended.",
+	}
+	errTooEarly = &negotiate.Refusal{
+		Status: http.StatusTooManyRequests,
+		Reason: "not_started",
+		Text:   "Too many messages before the connection has started.",
+	}
+	errBadCursor = &negotiate.Refusal{
+		Status: http.StatusBadRequest,
+		Reason: "bad_cursor",
+		Text:   "The messageId is not one of this server.",
+	}
+)
+
+var errShuttingDown = &negotiate.Refusal{
+	Status: http.StatusServiceUnavailable,
+	Reason: "shutting_down",
+	Text:   "The server is shutting down.",
+}

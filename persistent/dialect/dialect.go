@@ -1,0 +1,228 @@
+// Package dialect is the seam between persistent connections and the wire of
+// one client family. A [Dialect] turns HTTP requests and frames into the verbs
+// of a [Host] and its [Connection] values, and puts outgoing messages into the
+// envelopes that its clients read. A new family is a new implementation and one
+// option at start-up; nothing above has to know.
+package dialect
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/hubwire/hubwire/negotiate"
+	"github.com/hubwire/hubwire/persistent/messagelog"
+	"github.com/hubwire/hubwire/transports"
+)
+
+// A Dialect serves the requests of one client family. Its methods are called
+// from many goroutines at the same time.
+type Dialect interface {
+	// Name is a short word for logs and for programs, for example "classic".
+	Name() string
+
+	// Serve answers r and returns true, or returns false and leaves w alone
+	// where r is not a request of this family.
+	Serve(w http.ResponseWriter, r *http.Request, h Host) bool
+}
+
+// Settings are the times and limits of a host, defaults filled in. A duration
+// of 0 in KeepAlive and LongPollDelay means none.
+type Settings struct {
+	KeepAlive               time.Duration
+	DisconnectTimeout       time.Duration
+	ConnectionTimeout       time.Duration
+	TransportConnectTimeout time.Duration
+	LongPollDelay           time.Duration
+	SendTimeout             time.Duration
+	MaxMessageSize          int64
+	MaxConnectionData       int
+	JSONP                   bool
+	Transports              map[transports.Kind]bool
+}
+
+// A Host is what a dialect drives: the endpoint that owns the connections.
+type Host interface {
+	Settings() *Settings
+	Keyring() *negotiate.Keyring
+	Logger() *slog.Logger
+
+	// PublicPath is the path of r as the client sees it, before any router
+	// or proxy cut a prefix off.
+	PublicPath(r *http.Request) string
+
+	// Authenticate tells who makes the request. The error is a
+	// *negotiate.Refusal.
+	Authenticate(r *http.Request) (user string, err error)
+
+	// Admit asks the application what a request that names these endpoints
+	// (hubs) may listen to. The error is a *negotiate.Refusal.
+	Admit(r *http.Request, user string, names []string) (Admission, error)
+
+	// Open returns the connection with o's id. One that is not known yet is
+	// made; created reports it. The error is a *negotiate.Refusal, for example
+	// while the host shuts down.
+	Open(o Opening) (c Connection, created bool, err error)
+
+	// Resumable tells whether an exchange may go on from the cursor, before
+	// anything is opened for it. The error is a *negotiate.Refusal.
+	Resumable(cursor string) error
+
+	// Find returns the live connection with the id, or nil.
+	Find(id string) Connection
+
+	// Go runs f on a goroutine that the host's Shutdown waits for.
+	Go(f func())
+}
+
+// An Admission is what the application lets a connection listen to.
+type Admission struct {
+	// Topics are the topics that the connection subscribes to, beside its own
+	// and its groups'.
+	Topics []string
+
+	// Value is the application's own.
+	Value any
+}
+
+// An Opening describes the connection that a request belongs to.
+type Opening struct {
+	ID       string
+	User     string
+	Dialect  string
+	Protocol *messagelog.Protocol
+	Request  *http.Request
+	Admission
+
+	// Restored says that the client has been connected before, to this host
+	// or to another one, and does not start anew.
+	Restored bool
+}
+
+// A Connection is a logical connection: it outlives the HTTP exchanges that
+// serve it. Its methods may be called from any goroutine.
+type Connection interface {
+	ID() string
+	User() string
+
+	// Start raises the connected event, once however often it is called, and
+	// waits for it. It returns what the application's handler returned.
+	Start() error
+
+	// Attach makes x the exchange that carries the connection's outgoing
+	// messages, and ends the one before. The error is a *negotiate.Refusal.
+	Attach(x Exchange) (Attachment, error)
+
+	// Receive hands one incoming payload to the application. Payloads are
+	// handled in the order of the calls. It does not block.
+	Receive(in Incoming)
+
+	// Stop ends the connection as its client asked for.
+	Stop()
+}
+
+// An Exchange is one transport request that carries outgoing messages.
+type Exchange struct {
+	Stream transports.Stream
+	Framer Framer
+
+	// Cursor is how far the client has got. Empty means that it did not say:
+	// the exchange then goes on after what was written so far.
+	Cursor string
+
+	// Connect says that the client starts anew, Reconnect that it lost its
+	// transport and comes back: the application is then told.
+	Connect, Reconnect bool
+
+	// Once ends the exchange after its first batch (long polling).
+	Once bool
+
+	// IdleTimeout ends the exchange, with an empty batch, when it is this
+	// old. 0 means never.
+	IdleTimeout time.Duration
+
+	// Groups are the groups that the client proved to be in. They count for a
+	// restored connection, of which the host knows nothing else. The
+	// application's rejoin filter has the last word.
+	Groups []string
+}
+
+// An Attachment is an exchange in use.
+type Attachment interface {
+	// Run writes batches on the calling goroutine until the exchange ends or
+	// the client is gone: for streams that belong to an HTTP handler. It
+	// returns why it ended.
+	Run(ctx context.Context) error
+
+	// Spawn lets the host write from goroutines of its own, which exist only
+	// while there is something to write: for streams that any goroutine may
+	// write to.
+	Spawn()
+
+	// Reply writes one payload outside of the log, behind everything that is
+	// queued already.
+	Reply(payload []byte)
+
+	// Detach ends the exchange: the transport is gone, for the given reason.
+	// The connection lives on and waits for its client.
+	Detach(reason error)
+}
+
+// A Framer puts batches into the envelope of one exchange. One goroutine at a
+// time calls it.
+type Framer interface {
+	// Opening returns the frames that must be written before the first batch
+	// and without waiting for one, or nil. At is where the exchange starts.
+	Opening(at messagelog.Cursor) [][]byte
+
+	// Frames appends the frames of a batch, in order, to dst. It may build
+	// them in buf, which it returns, grown, for the next call; the frames are
+	// used up by then.
+	Frames(dst [][]byte, buf []byte, b Batch) (frames [][]byte, scratch []byte)
+
+	// KeepAlive returns the frame that shows an idle client that the server
+	// is there, or nil where the transport has its own way.
+	KeepAlive() []byte
+}
+
+// A Batch is a run of outgoing messages of one connection, in order.
+type Batch struct {
+	// Entries are the messages. An entry with Seq 0 is a reply.
+	Entries []*messagelog.Entry
+
+	// At is the connection's place in the log after the batch.
+	At messagelog.Cursor
+
+	// Gap says that messages before this batch are lost.
+	Gap bool
+
+	// ShuttingDown says that the server is about to end the exchange and that
+	// the client should come back.
+	ShuttingDown bool
+}
+
+// Incoming is one payload from a client.
+type Incoming struct {
+	// Payload is the message. The receiver owns it.
+	Payload []byte
+
+	// Request is the HTTP request that carried it: the send request, or the
+	// one that opened the transport.
+	Request *http.Request
+
+	// Replier takes the answer.
+	Replier
+}
+
+// A Replier takes the one answer to an incoming payload: one of its methods is
+// called once, from any goroutine. Until then the client may wait.
+type Replier interface {
+	// Reply answers with a payload in the connection's protocol. An empty
+	// payload says that there is nothing to answer.
+	Reply(payload []byte)
+
+	// Reject says that the payload makes no sense at all. It costs the client
+	// its transport where the payload cannot be answered by itself.
+	Reject(r *negotiate.Refusal)
+}

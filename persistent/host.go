@@ -1,0 +1,108 @@
+package persistent
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/hubwire/hubwire/negotiate"
+	"github.com/hubwire/hubwire/persistent/dialect"
+)
+
+// A host shows an endpoint to the dialects.
+type host struct{ *Endpoint }
+
+func (h host) Settings() *dialect.Settings       { return h.settings }
+func (h host) Keyring() *negotiate.Keyring       { return h.keyring }
+func (h host) Logger() *slog.Logger              { return h.opts.Logger }
+func (h host) PublicPath(r *http.Request) string { return h.opts.PublicPath(r) }
+
+// Authenticate implements dialect.Host.
+func (h host) Authenticate(r *http.Request) (string, error) {
+	user, err := h.opts.Authenticate(r)
+	if err != nil {
+		return "", h.refusal(err, http.StatusUnauthorized, "unauthenticated")
+	}
+	return user, nil
+}
+
+// Admit implements dialect.Host.
+func (h host) Admit(r *http.Request, user string, names []string) (dialect.Admission, error) {
+	adm, err := h.app.Admit(r, user, names)
+	if err != nil {
+		return adm, h.refusal(err, http.StatusInternalServerError, "internal")
+	}
+	return adm, nil
+}
+
+// refusal makes an error of the program's a refusal. What it says stays here
+// unless it is one.
+func (h host) refusal(err error, status int, reason string) *negotiate.Refusal {
+	if r, ok := errors.AsType[*negotiate.Refusal](err); ok {
+		return r
+	}
+	h.opts.Logger.Info("hubwire: request refused", "reason", reason, "err", err)
+	return &negotiate.Refusal{Status: status, Reason: reason}
+}
+
+// Open implements dialect.Host.
+func (h host) Open(o dialect.Opening) (dialect.Connection, bool, error) {
+	c, created, err := h.open(o)
+	return connection{c}, created, err
+}
+
+// Resumable implements dialect.Host.
+func (h host) Resumable(cursor string) error {
+	if cursor == "" {
+		return nil
+	}
+	_, _, err := h.place(cursor)
+	return err
+}
+
+// Find implements dialect.Host.
+func (h host) Find(id string) dialect.Connection {
+	if c, ok := h.Conn(id); ok {
+		return connection{c}
+	}
+	return nil
+}
+
+// Go implements dialect.Host.
+func (h host) Go(f func()) { h.spawn(f) }
+
+// spawn runs f on a goroutine that Shutdown waits for. What a late f serves has
+// ended, so that it is run at once.
+func (e *Endpoint) spawn(f func()) {
+	e.mu.RLock()
+	late := e.phase == closed
+	if !late {
+		e.work.Add(1)
+	}
+	e.mu.RUnlock()
+	if late {
+		f()
+		return
+	}
+	go func() {
+		defer e.work.Done()
+		f()
+	}()
+}
+
+// A connection shows a Conn to the dialects: the verbs that are not for
+// applications.
+type connection struct{ *Conn }
+
+func (c connection) Start() error                { return c.raiseConnected() }
+func (c connection) Receive(in dialect.Incoming) { c.receive(in) }
+func (c connection) Stop()                       { c.end(endStopped) }
+
+// Attach implements dialect.Connection.
+func (c connection) Attach(x dialect.Exchange) (dialect.Attachment, error) {
+	a, err := c.attach(x)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}

@@ -1,0 +1,104 @@
+package persistent
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// aliveState is the one timer of a connection. It goes off when a keep-alive is
+// due, when an exchange is too old, or when a client has been away too long.
+type aliveState struct {
+	mu         sync.Mutex
+	timer      *time.Timer
+	stopped    bool
+	detachedAt time.Time
+}
+
+// tick is what the timer calls.
+func (c *Conn) tick() {
+	now := time.Now()
+	a, lastFrame := c.out.current()
+	if a == nil {
+		if left := c.alive.left(now, c.endpoint.settings.DisconnectTimeout); left > 0 {
+			c.alive.arm(left)
+		} else {
+			c.end(endTimedOut)
+		}
+		return
+	}
+	keepAlive, idle := a.dues(lastFrame)
+	c.out.poke(due(keepAlive, now), due(idle, now))
+	c.alive.arm(a.next(now, lastFrame))
+}
+
+func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
+
+// dues returns when a keep-alive is due and when the exchange is too old, or
+// zero times for never.
+func (a *attachment) dues(lastFrame time.Time) (keepAlive, idle time.Time) {
+	if every := a.conn.endpoint.settings.KeepAlive; every > 0 {
+		keepAlive = lastFrame.Add(every - a.conn.jitter(every))
+	}
+	if a.x.IdleTimeout > 0 {
+		idle = a.since.Add(a.x.IdleTimeout)
+	}
+	return keepAlive, idle
+}
+
+// next returns how long the timer may sleep.
+func (a *attachment) next(now, lastFrame time.Time) time.Duration {
+	wait := time.Hour
+	keepAlive, idle := a.dues(lastFrame)
+	for _, at := range []time.Time{keepAlive, idle} {
+		if at.After(now) {
+			wait = min(wait, at.Sub(now))
+		} else if !at.IsZero() {
+			wait = min(wait, a.conn.endpoint.settings.KeepAlive, time.Minute)
+		}
+	}
+	return max(wait, time.Second)
+}
+
+var jitterSeed = maphash.MakeSeed()
+
+// jitter is up to a twentieth of d, always the same for one connection. It
+// keeps the keep-alives after a broadcast from falling due all at once.
+func (c *Conn) jitter(d time.Duration) time.Duration {
+	return d / 20 * time.Duration(maphash.String(jitterSeed, c.id)%64) / 64
+}
+
+// attached sets the timer for a new exchange.
+func (c *Conn) attached(a *attachment) {
+	c.kind.Store(uint32(a.x.Stream.Kind()))
+	c.alive.arm(a.next(a.since, a.since))
+}
+
+// lost starts the time within which the client must come back.
+func (c *Conn) lost() {
+	c.alive.mu.Lock()
+	c.alive.detachedAt = time.Now()
+	c.alive.mu.Unlock()
+	c.alive.arm(c.endpoint.settings.DisconnectTimeout)
+}
+
+func (s *aliveState) left(now time.Time, timeout time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.detachedAt.Add(timeout).Sub(now)
+}
+
+func (s *aliveState) arm(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.timer.Reset(d)
+	}
+}
+
+func (s *aliveState) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	s.timer.Stop()
+}
