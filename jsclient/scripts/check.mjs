@@ -1,0 +1,35 @@
+// npm run check: types, built files up to date, size, package, tests. It stops at the first failure.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bundle, files, root, weigh } from "./bundle.mjs";
+
+const run = (...args) => execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
+
+run("node_modules/typescript/bin/tsc", "-p", "test");
+
+const fresh = mkdtempSync(join(tmpdir(), "hubwire-dist-"));
+try {
+  await bundle(fresh);
+  const stale = files.filter((name) => !same(join(fresh, name), join(root, "dist", name)));
+  if (stale.length) {
+    console.error(`dist is stale: ${stale.join(", ")}. Run: npm run build`);
+    process.exit(1);
+  }
+  weigh(fresh);
+} finally {
+  rmSync(fresh, { recursive: true, force: true });
+}
+
+run("node_modules/publint/src/cli.js", "--strict");
+run("node_modules/@arethetypeswrong/cli/dist/index.js", "--pack", ".", "--profile", "esm-only", "--format", "ascii");
+run("scripts/test.mjs");
+
+function same(a, b) {
+  try {
+    return readFileSync(a).equals(readFileSync(b));
+  } catch {
+    return false;
+  }
+}
