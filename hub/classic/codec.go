@@ -1,0 +1,331 @@
+package classic
+
+import (
+	"bytes"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/goccy/go-json"
+
+	"github.com/hubwire/hubwire/hub/codec"
+	wire "github.com/hubwire/hubwire/persistent/classic"
+	"github.com/hubwire/hubwire/persistent/messagelog"
+)
+
+// MaxState is how long the state in an invocation may be, in UTF-16 units
+// (classic.md 6.2).
+const MaxState = 4096
+
+// maxDepth bounds the nesting of an argument and of the state (6.6, 6.7).
+const maxDepth = 20
+
+// Codec reads and writes the messages of classic.JSON.
+type Codec struct{}
+
+var _ codec.Codec = Codec{}
+
+// Protocol returns classic.JSON.
+func (Codec) Protocol() *messagelog.Protocol { return wire.JSON }
+
+// Encoding returns codec.JSON.
+func (Codec) Encoding() codec.Encoding { return codec.JSON }
+
+// An envelope is the wire form of an invocation. Keys match in any case.
+type envelope struct {
+	H string            `json:"H"`
+	M string            `json:"M"`
+	A []json.RawMessage `json:"A"`
+	I json.RawMessage   `json:"I"`
+	S json.RawMessage   `json:"S"`
+}
+
+// Decode reads an invocation.
+func (Codec) Decode(payload []byte) (codec.Incoming, error) {
+	if !utf8.Valid(payload) {
+		return nil, &codec.Malformed{Text: "the payload is not UTF-8"}
+	}
+	var e envelope
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return nil, salvage(payload, err)
+	}
+	in := &codec.Invocation{Hub: e.H, Method: e.M, Args: rawArgs(e.A)}
+	in.ID, in.HasID = parseID(e.I)
+	bad := func(text string) (codec.Incoming, error) {
+		return nil, &codec.Malformed{ID: in.ID, HasID: in.HasID, Hub: e.H, Method: e.M, Text: text}
+	}
+	switch {
+	case len(e.I) > 0 && !in.HasID && !isNull(e.I):
+		return bad("the invocation id is neither a number nor a string")
+	case e.H == "":
+		return bad("the invocation names no hub")
+	case e.M == "":
+		return bad("the invocation names no method")
+	case utf16Len(e.S) > MaxState:
+		return bad("State has exceeded the maximum length of 4096 bytes.")
+	case nesting(payload) > maxDepth+2:
+		return bad("the invocation is nested too deeply")
+	}
+	if len(e.S) > 0 && !isNull(e.S) {
+		state, ok := parseState(e.S)
+		if !ok {
+			return bad("the state is not an object")
+		}
+		in.State = state
+	}
+	return in, nil
+}
+
+// salvage makes the error of a payload that is not an invocation, with the
+// invocation's id where there is one to be read.
+func salvage(payload []byte, cause error) *codec.Malformed {
+	m := &codec.Malformed{Text: "the payload is not an invocation: " + cause.Error()}
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(payload, &keys) != nil {
+		return m
+	}
+	for k, v := range keys {
+		switch k {
+		case "I", "i":
+			m.ID, m.HasID = parseID(v)
+		case "H", "h":
+			m.Hub = parseString(v)
+		case "M", "m":
+			m.Method = parseString(v)
+		}
+	}
+	return m
+}
+
+func rawArgs(in []json.RawMessage) []codec.Raw {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]codec.Raw, len(in))
+	for i, a := range in {
+		out[i] = a
+	}
+	return out
+}
+
+// parseID returns the id as text: JS sends numbers, the other clients strings.
+func parseID(raw []byte) (id string, ok bool) {
+	switch {
+	case len(raw) == 0:
+		return "", false
+	case raw[0] == '"':
+		return parseString(raw), true
+	case raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9':
+		return string(raw), true
+	}
+	return "", false
+}
+
+func parseString(raw []byte) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+func parseState(raw []byte) (codec.State, bool) {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(raw, &m) != nil {
+		return nil, false
+	}
+	s := make(codec.State, len(m))
+	for k, v := range m {
+		s[k] = v
+	}
+	return s, true
+}
+
+func isNull(raw []byte) bool { return string(raw) == "null" }
+
+// utf16Len is the length of the text as JavaScript counts it.
+func utf16Len(text []byte) int {
+	n := 0
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		n += max(utf16.RuneLen(r), 1)
+		text = text[size:]
+	}
+	return n
+}
+
+// nesting is how deep objects and arrays are nested in valid JSON.
+func nesting(text []byte) int {
+	deepest, depth := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '{', '[':
+			depth++
+			deepest = max(deepest, depth)
+		case '}', ']':
+			depth--
+		case '"':
+			i = stringEnd(text, i)
+		}
+	}
+	return deepest
+}
+
+// stringEnd returns the index of the quote that ends the string at i.
+func stringEnd(text []byte, i int) int {
+	for i++; i < len(text) && text[i] != '"'; i++ {
+		if text[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+// Encode writes a client call (6.5), a result (6.3) or a progress report (6.4).
+func (Codec) Encode(m codec.Outgoing) ([]byte, error) {
+	switch m := m.(type) {
+	case *codec.Call:
+		return encodeCall(m), nil
+	case *codec.Completion:
+		return encodeResult(m)
+	case *codec.Progress:
+		return encodeProgress(m)
+	}
+	return nil, nil
+}
+
+func encodeCall(c *codec.Call) []byte {
+	args := c.Args.In(codec.JSON)
+	b := make([]byte, 0, len(`{"H":"","M":"","A":}`)+len(c.Hub)+len(c.Method)+len(args))
+	b = append(b, `{"H":`...)
+	b = appendString(b, c.Hub)
+	b = append(b, `,"M":`...)
+	b = appendString(b, c.Method)
+	b = append(b, `,"A":`...)
+	b = append(b, args...)
+	b = appendState(b, `,"S":`, c.State)
+	return append(b, '}')
+}
+
+// encodeResult keeps the key order of the reference server: S R I P H E T D.
+func encodeResult(c *codec.Completion) ([]byte, error) {
+	b := []byte{'{'}
+	if len(c.State) > 0 {
+		b = append(appendState(b, `"S":`, c.State), ',')
+	}
+	if c.HasResult && c.Fault == nil {
+		r, err := json.Marshal(c.Result)
+		if err != nil {
+			return nil, err
+		}
+		if !isNull(r) {
+			b = append(append(append(b, `"R":`...), r...), ',')
+		}
+	}
+	b = append(b, `"I":`...)
+	if c.HasID {
+		b = appendString(b, c.ID)
+	} else {
+		b = append(b, "null"...)
+	}
+	if c.Fault != nil {
+		return appendFault(b, c.Fault)
+	}
+	return append(b, '}'), nil
+}
+
+func appendFault(b []byte, f *codec.Fault) ([]byte, error) {
+	if f.Kind == codec.Refused {
+		b = append(b, `,"H":true`...)
+	}
+	b = append(b, `,"E":`...)
+	b = appendString(b, faultText(f))
+	if f.Stack != "" {
+		b = append(b, `,"T":`...)
+		b = appendString(b, f.Stack)
+	}
+	if f.Data != nil {
+		d, err := json.Marshal(f.Data)
+		if err != nil {
+			return nil, err
+		}
+		if !isNull(d) {
+			b = append(append(b, `,"D":`...), d...)
+		}
+	}
+	return append(b, '}'), nil
+}
+
+// faultText is the error as SignalR 2 words it. Where the reference server
+// says no more than that something failed, what the client did wrong is added:
+// it discloses nothing.
+func faultText(f *codec.Fault) string {
+	generic := "There was an error invoking Hub method '" + f.Hub + "." + f.Method + "'."
+	switch {
+	case f.Text == "":
+		return generic
+	case f.Kind == codec.Refused || f.Kind == codec.Failed:
+		return f.Text
+	}
+	return generic + " " + f.Text
+}
+
+func encodeProgress(p *codec.Progress) ([]byte, error) {
+	value, err := json.Marshal(p.Value)
+	if err != nil {
+		return nil, err
+	}
+	b := append([]byte(nil), '{')
+	if len(p.State) > 0 {
+		b = append(appendState(b, `"S":`, p.State), ',')
+	}
+	b = append(b, `"I":`...)
+	b = appendString(b, "P|"+p.ID)
+	b = append(b, `,"P":{"I":`...)
+	b = appendString(b, p.ID)
+	b = append(b, `,"D":`...)
+	b = append(b, value...)
+	return append(b, "}}"...), nil
+}
+
+// appendState appends key and the state as an object, or nothing if it is
+// empty.
+func appendState(b []byte, key string, s codec.State) []byte {
+	if len(s) == 0 {
+		return b
+	}
+	b = append(append(b, key...), '{')
+	for i, k := range sortedKeys(s) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, k), ':')
+		b = append(b, s[k]...)
+	}
+	return append(b, '}')
+}
+
+// appendString appends s as a JSON string. Strings that need no escaping, as
+// names and ids do not, are copied.
+func appendString(b []byte, s string) []byte {
+	if plain(s) {
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	}
+	q, err := json.Marshal(s)
+	if err != nil { // cannot happen: invalid UTF-8 is replaced
+		return strconv.AppendQuoteToASCII(b, s)
+	}
+	return append(b, bytes.TrimSpace(q)...)
+}
+
+func plain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,120 @@
+package codec
+
+// Incoming is a message from a client: an *Invocation.
+type Incoming interface{ incoming() }
+
+// Outgoing is a message to a client: a *Call, a *Completion or a *Progress.
+type Outgoing interface{ outgoing() }
+
+// Raw is one value in the encoding of the codec that read it.
+type Raw = []byte
+
+// An Invocation is a call of a hub method by a client.
+type Invocation struct {
+	// ID names the call in its completion. HasID is false where the client
+	// wants none.
+	ID    string
+	HasID bool
+
+	// Hub is the hub as the client spelled it, "" where the protocol does not
+	// name it: the one hub that the connection listens to is meant.
+	Hub string
+
+	// Method is the method as the client spelled it.
+	Method string
+
+	// Args are the arguments in order, not decoded.
+	Args []Raw
+
+	// State is the state that the client keeps for the hub.
+	State State
+}
+
+// A Call is a call of a client method by the server.
+type Call struct {
+	Hub    string
+	Method string
+	Args   *Args
+
+	// State holds the entries that changed. Nil for none.
+	State State
+}
+
+// A Completion answers an Invocation.
+type Completion struct {
+	ID    string
+	HasID bool
+
+	// Result is the value that the method returned. HasResult is false for a
+	// method without one, and with a Fault.
+	Result    any
+	HasResult bool
+
+	// Fault is set if the call failed.
+	Fault *Fault
+
+	// State holds the entries that changed. Nil for none.
+	State State
+}
+
+// A Progress reports how far an invocation has got.
+type Progress struct {
+	ID    string
+	Value any
+	State State
+}
+
+// State is what a client keeps per hub and sends with its calls, as JSON
+// values. Protocols without such a thing leave it out.
+type State map[string]Raw
+
+func (*Invocation) incoming() {}
+func (*Call) outgoing()       {}
+func (*Completion) outgoing() {}
+func (*Progress) outgoing()   {}
+
+// A Kind is why a call failed.
+type Kind uint8
+
+// The kinds of failure.
+const (
+	// Failed: the method returned an error that is not meant for clients, or
+	// panicked. Text is empty unless detailed errors are on.
+	Failed Kind = iota
+
+	// Refused: the method returned an error that is meant for the client.
+	Refused
+
+	// NotFound: there is no such hub or method.
+	NotFound
+
+	// BadArguments: too few, too many, or of the wrong type.
+	BadArguments
+
+	// Unauthorized: the caller may not do that.
+	Unauthorized
+
+	// Busy: too many calls are waiting already.
+	Busy
+
+	// BadMessage: the message is not one of the protocol.
+	BadMessage
+)
+
+// A Fault tells a client why its call failed. The codec puts it into the words
+// of the protocol.
+type Fault struct {
+	Kind Kind
+
+	// Hub and Method are what the client asked for, as it spelled it.
+	Hub, Method string
+
+	// Text says what is wrong. It is for the client to see.
+	Text string
+
+	// Data goes with a Refused fault. Nil for none.
+	Data any
+
+	// Stack is a stack trace, where the server is set to disclose it.
+	Stack string
+}

@@ -1,0 +1,100 @@
+package hub
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/hubwire/hubwire/hub/codec"
+	"github.com/hubwire/hubwire/persistent"
+)
+
+// A connection is what the hub layer keeps with a persistent.Conn.
+type connection struct {
+	// Immutable after Opened.
+	server *Server
+	conn   *persistent.Conn
+	codec  codec.Codec
+
+	items sync.Map // the program's
+
+	mu sync.Mutex // guards what follows
+
+	// begun are the hubs that know of the connection: OnConnected succeeded,
+	// or OnReconnected was called. Each gets one OnDisconnected.
+	begun []*core
+
+	// lanes run the calls to hubs that allow more than one at a time.
+	lanes map[*core]*persistent.Queue
+}
+
+func connectionOf(c *persistent.Conn) *connection { return c.Value().(*connection) }
+
+func (c *connection) id() string { return c.conn.ID() }
+
+// listening is the Admission.Value of a request: the hubs that its connection
+// may hear.
+type listening []*core
+
+// hubs returns the hubs that the connection listens to.
+func (c *connection) hubs() listening {
+	l, _ := c.conn.Admission().Value.(listening)
+	return l
+}
+
+// listens reports whether conn listens to h.
+func listens(conn *persistent.Conn, h *core) bool {
+	l, _ := conn.Admission().Value.(listening)
+	return slices.Contains(l, h)
+}
+
+// begin notes that h knows of the connection. It reports whether it did not.
+func (c *connection) begin(h *core) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.Contains(c.begun, h) {
+		return false
+	}
+	c.begun = append(c.begun, h)
+	return true
+}
+
+// end returns the hubs that know of the connection, which they do no more.
+func (c *connection) end() []*core {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	begun := c.begun
+	c.begun = nil
+	return begun
+}
+
+// queue returns where calls of h run: the connection's own queue, in order
+// with everything else, or a lane of the hub.
+func (c *connection) queue(h *core) *persistent.Queue {
+	if h.width == 1 {
+		return c.conn.Queue()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := c.lanes[h]
+	if q == nil {
+		q = &persistent.Queue{Width: h.width, Max: c.server.opts.MaxQueuedCalls}
+		if c.lanes == nil {
+			c.lanes = make(map[*core]*persistent.Queue)
+		}
+		c.lanes[h] = q
+	}
+	return q
+}
+
+// settle waits for the calls that run on lanes.
+func (c *connection) settle() {
+	c.mu.Lock()
+	lanes := make([]*persistent.Queue, 0, len(c.lanes))
+	for _, q := range c.lanes {
+		lanes = append(lanes, q)
+	}
+	c.mu.Unlock()
+	for _, q := range lanes {
+		<-q.Idle()
+	}
+}

@@ -1,0 +1,141 @@
+package hub
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hubwire/hubwire/hub/codec"
+	"github.com/hubwire/hubwire/persistent"
+	"github.com/hubwire/hubwire/persistent/messagelog"
+)
+
+// A Server serves hubs to clients: an http.Handler for one path and all that
+// lies below it. All methods may be called from any goroutine.
+type Server struct {
+	// Immutable after NewServer.
+	opts      Options
+	endpoint  *persistent.Endpoint
+	codecs    map[*messagelog.Protocol]codec.Codec
+	encodings []codec.Encoding
+	assets    []asset
+
+	// calls counts the calls that run on lanes of their own. Shutdown waits
+	// for them.
+	calls sync.WaitGroup
+
+	register sync.Mutex // held while hubs changes
+	hubs     atomic.Pointer[hubTable]
+}
+
+// A hubTable is the set of registered hubs. It is replaced, never changed.
+type hubTable struct {
+	names nameTable[*core]
+	site  *codec.Site
+}
+
+// NewServer returns a server without hubs. It panics if the options are not
+// valid; [Options.Validate] tells beforehand.
+func NewServer(o Options) *Server {
+	if err := o.Validate(); err != nil {
+		panic(err)
+	}
+	s := &Server{opts: o.withDefaults(), codecs: make(map[*messagelog.Protocol]codec.Codec)}
+	for _, f := range s.opts.Families {
+		s.addFamily(f)
+	}
+	endpoint, err := persistent.New(s.opts.Options, application{s})
+	if err != nil {
+		panic(err)
+	}
+	s.endpoint = endpoint
+	s.opts.Options = endpoint.Options()
+	s.hubs.Store(&hubTable{site: s.site(nil)})
+	return s
+}
+
+func (s *Server) addFamily(f codec.Family) {
+	for _, c := range f.Codecs {
+		s.codecs[c.Protocol()] = c
+		if !slices.Contains(s.encodings, c.Encoding()) {
+			s.encodings = append(s.encodings, c.Encoding())
+		}
+	}
+	if f.Assets != nil {
+		s.assets = append(s.assets, f.Assets)
+	}
+}
+
+// ServeHTTP serves one request of a client, below whatever path it is mounted.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.serveAsset(w, r) {
+		return
+	}
+	s.endpoint.ServeHTTP(w, r)
+}
+
+// Shutdown stops taking connections and calls, lets running calls finish,
+// tells clients to come back elsewhere, and returns when nothing is left
+// running or ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.endpoint.Shutdown(ctx); err != nil {
+		return err
+	}
+	idle := make(chan struct{})
+	go func() {
+		s.calls.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Endpoint returns the connections below the hubs.
+func (s *Server) Endpoint() *persistent.Endpoint { return s.endpoint }
+
+// hub returns the hub with the name, in any case.
+func (s *Server) hub(name string) (*core, bool) { return s.hubs.Load().names.find(name) }
+
+// add makes a hub known.
+func (s *Server) add(h *core) error {
+	s.register.Lock()
+	defer s.register.Unlock()
+	old := s.hubs.Load()
+	if other, ok := old.names.find(h.name); ok {
+		return &RegistrationError{Hub: h.name, Text: "a hub named \"" + other.name + "\" is registered already"}
+	}
+	names := old.names.with(h.name, h)
+	s.hubs.Store(&hubTable{names: names, site: s.site(names.values())})
+	return nil
+}
+
+func (s *Server) site(hubs []*core) *codec.Site {
+	site := &codec.Site{
+		PublicPath: s.opts.PublicPath,
+		JSONP:      s.opts.JSONP,
+		NoProxies:  s.opts.DisableProxies,
+	}
+	for _, h := range hubs {
+		site.Hubs = append(site.Hubs, h.describe())
+	}
+	slices.SortFunc(site.Hubs, func(a, b codec.HubDescriptor) int { return strings.Compare(a.Name, b.Name) })
+	return site
+}
+
+// reserved reports whether a hub of that name would hide a path of a family or
+// one of the server's files.
+func (s *Server) reserved(name string) bool {
+	for _, f := range s.opts.Families {
+		if slices.ContainsFunc(f.Reserved, func(r string) bool { return strings.EqualFold(r, name) }) {
+			return true
+		}
+	}
+	return false
+}
