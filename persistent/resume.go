@@ -54,11 +54,10 @@ func (e *Endpoint) place(cursor string) (seq uint64, gap bool, err error) {
 	if err != nil {
 		return 0, false, errBadCursor
 	}
-	now := e.delivered.Load()
 	if at.Epoch != e.log.Epoch() {
-		return now, true, nil
+		return e.delivered.Load(), true, nil
 	}
-	if at.Seq > now {
+	if at.Seq > e.log.Head() { // not delivered: a fast client may be ahead of the fan-out
 		return 0, false, errBadCursor
 	}
 	return at.Seq, false, nil
