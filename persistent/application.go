@@ -27,7 +27,7 @@ type Application interface {
 	Admit(r *http.Request, user string, names []string) (Admission, error)
 
 	// Opened is told of a new Conn before anybody else can see it. It must
-	// not block.
+	// not block and not call the endpoint.
 	Opened(c *Conn)
 
 	// Rejoining returns those of the groups, which a returning client was in,

@@ -210,7 +210,7 @@ func (a *attachment) Detach(reason error) { a.end(reason) }
 // end ends the exchange, once. The connection stays.
 func (a *attachment) end(reason error) {
 	a.once.Do(func() {
-		if a.conn.out.detach(a) || reason == errAnswered {
+		if a.conn.out.detach(a) || reason == errAnswered || reason == errSlow {
 			a.conn.lost()
 		}
 		a.err = reason
@@ -219,6 +219,19 @@ func (a *attachment) end(reason error) {
 			a.x.Stream.Close()
 		}
 	})
+}
+
+// tooSlow ends the exchange of a client that does not keep up. The outbox has
+// let go of it already. It may be called with locks held, since closing a
+// stream may take a moment.
+func (a *attachment) tooSlow() {
+	e := a.conn.endpoint
+	e.counters.slow.Add(1)
+	e.work.Add(1) // the connection holds it above 0
+	go func() {
+		defer e.work.Done()
+		a.end(errSlow)
+	}()
 }
 
 // parting reports whether there is a last word to write.

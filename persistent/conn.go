@@ -102,14 +102,15 @@ func (c *Conn) Abort() { c.end(endAborted) }
 
 // open returns the connection with o's id, made if need be.
 func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
+	if c, ok := e.Conn(o.ID); ok {
+		return c, false, nil
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.phase != serving {
 		return nil, false, errShuttingDown
 	}
 	if c := e.conns[o.ID]; c != nil {
-		c.request.Store(o.Request)
-		e.admit(c, o.Admission)
 		return c, false, nil
 	}
 	c = e.newConn(o)

@@ -65,8 +65,12 @@ func (c *Conn) apply(m *messagelog.Entry) {
 	if !m.Change() {
 		return
 	}
-	c.groups = changed(c.groups, m)
-	m.Groups = c.groups
+	groups := changed(c.groups, m)
+	if len(groups) == len(c.groups) {
+		m.Join, m.Leave = "", "" // somebody was faster: nothing changes here
+		return
+	}
+	c.groups, m.Groups = groups, groups
 	if m.Join != "" {
 		c.endpoint.subscribe(c, GroupTopic(m.Join))
 		return

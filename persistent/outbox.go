@@ -74,12 +74,15 @@ func (o *outbox) push(m *messagelog.Entry) {
 		o.bytes += m.Payload.Size()
 	}
 	over := !o.held && (len(o.items) > o.limits.entries+a.replayed || o.bytes > o.limits.bytes+a.replayedBytes)
-	start := o.claim()
+	if over {
+		o.att = nil
+		o.clear()
+	}
+	start := !over && o.claim()
 	o.mu.Unlock()
 	switch {
 	case over:
-		a.conn.endpoint.counters.slow.Add(1)
-		a.end(errSlow)
+		a.tooSlow()
 	case start:
 		a.wake()
 	}

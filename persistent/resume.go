@@ -84,11 +84,13 @@ func (e *Endpoint) switchTo(a *attachment) (resumption, error) {
 		e.mu.Unlock()
 		return resumption{}, errGone
 	}
+	c.request.Store(a.x.Request)
+	e.admit(c, a.x.Admission)
 	before := c.out.attach(a)
-	r := resumption{from: a.from, upTo: e.delivered.Load(), topics: c.Admission().Topics, groups: c.groups}
+	r := resumption{from: a.from, upTo: e.delivered.Load(), topics: a.x.Admission.Topics, groups: c.groups}
 	e.mu.Unlock()
 	if before != nil {
-		before.end(errReplaced)
+		e.spawn(func() { before.end(errReplaced) })
 	}
 	return r, nil
 }

@@ -48,7 +48,12 @@ func (q *request) receive(operation string) *negotiate.Refusal {
 // exchange describes the transport request.
 func (q *request) exchange(operation string) (dialect.Exchange, *negotiate.Refusal) {
 	s := q.host.Settings()
-	x := dialect.Exchange{Once: q.kind == transports.LongPolling, Connect: operation == "connect"}
+	x := dialect.Exchange{
+		Request:   q.r,
+		Admission: q.admission,
+		Connect:   operation == "connect",
+		Once:      q.kind == transports.LongPolling,
+	}
 	x.Reconnect = operation == "reconnect" || !x.Connect && !x.Once
 	if x.Once || s.KeepAlive == 0 {
 		x.IdleTimeout = s.ConnectionTimeout

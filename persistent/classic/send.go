@@ -106,8 +106,7 @@ func (a answer) Reply(payload []byte) { a <- result{payload: payload} }
 // Reject takes a refusal for an answer.
 func (a answer) Reject(r *negotiate.Refusal) { a <- result{refusal: r} }
 
-// answer writes what came back. Over JSONP it is a script, but only where the
-// transport of the connection is one (protocols/classic.md 1.7).
+// answer writes what came back.
 func (q *request) answer(a result) *negotiate.Refusal {
 	switch {
 	case a.refusal != nil:

@@ -124,8 +124,12 @@ type Connection interface {
 
 // An Exchange is one transport request that carries outgoing messages.
 type Exchange struct {
-	Stream transports.Stream
-	Framer Framer
+	Request *http.Request
+	Stream  transports.Stream
+	Framer  Framer
+
+	// Admission takes the place of the one that the connection had.
+	Admission Admission
 
 	// Cursor is how far the client has got. Empty means that it did not say:
 	// the exchange then goes on after what was written so far.

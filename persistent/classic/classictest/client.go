@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Patience bounds how long a read waits for the server.
+// Patience is how long a read waits for the server, unless the client says
+// otherwise.
 const Patience = 20 * time.Second
 
 // A Client is one SignalR 2 client. Its fields may be changed between steps.
@@ -35,6 +36,9 @@ type Client struct {
 
 	// ConnectionData is the list of hubs, as JSON. Empty means none is sent.
 	ConnectionData string
+
+	// Patience bounds how long a read waits for the server.
+	Patience time.Duration
 
 	// Answer is what negotiate returned.
 	Answer Negotiated
@@ -71,6 +75,7 @@ func New(t testing.TB, base string) *Client {
 		Protocol: "2.1",
 		Query:    url.Values{},
 		Header:   http.Header{},
+		Patience: Patience,
 	}
 }
 
@@ -120,7 +125,7 @@ type Reply struct {
 
 // Do makes a request and reads its answer. A body makes it a POST with a form.
 func (c *Client) Do(method, address, body string) (Reply, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), c.Patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {

@@ -112,7 +112,7 @@ func (c *Client) TryDial(operation, transport string, pairs ...string) (*Stream,
 }
 
 func (s *Stream) dialSocket(address string) error {
-	dialCtx, cancel := context.WithTimeout(s.ctx, Patience)
+	dialCtx, cancel := context.WithTimeout(s.ctx, s.client.Patience)
 	defer cancel()
 	ws, res, err := websocket.Dial(dialCtx, address, &websocket.DialOptions{HTTPClient: s.client.HTTP, HTTPHeader: s.client.Header})
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *Stream) get(method, address string, form url.Values) error {
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
 	}
-	timer := time.AfterFunc(Patience, s.cancel)
+	timer := time.AfterFunc(s.client.Patience, s.cancel)
 	res, err := s.client.HTTP.Do(req)
 	timer.Stop()
 	if err != nil {
@@ -210,11 +210,30 @@ func (s *Stream) event() (string, error) {
 	}
 }
 
+// script reads up to the next script of a page that hands over a frame.
+func (s *Stream) script() (string, error) {
+	for {
+		line, err := s.lines.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		text, ok := strings.CutPrefix(line, "<script>r(c, ")
+		if !ok {
+			continue // the prologue, or an empty line
+		}
+		text, ok = strings.CutSuffix(strings.TrimRight(text, "\r\n"), ");</script>")
+		if !ok {
+			return "", fmt.Errorf("line %q is not a script", line)
+		}
+		return text, nil
+	}
+}
+
 // Raw returns the next message as it came: a WebSocket message, the data of an
-// event, or the whole body of a poll. The error is io.EOF at the end of a
+// event, the argument of a script, or the whole body of a poll. The error is io.EOF at the end of a
 // stream.
 func (s *Stream) Raw() (string, error) {
-	timer := time.AfterFunc(Patience, s.cancel)
+	timer := time.AfterFunc(s.client.Patience, s.cancel)
 	defer timer.Stop()
 	switch {
 	case s.ws != nil:
@@ -223,7 +242,7 @@ func (s *Stream) Raw() (string, error) {
 	case s.Transport == "serverSentEvents":
 		return s.event()
 	case s.Transport == "foreverFrame":
-		return s.lines.ReadString('\n')
+		return s.script()
 	}
 	p, err := io.ReadAll(s.lines)
 	if err == nil && len(p) == 0 {
