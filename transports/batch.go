@@ -31,18 +31,15 @@ func (b *batch) free() {
 	batches.Put(b)
 }
 
-func (b *batch) text(s string) error {
-	if len(b.buf)+len(s) > batchSize {
-		return b.bytes([]byte(s))
-	}
+// text adds a short text, if need be a little beyond the size.
+func (b *batch) text(s string) {
 	b.buf = append(b.buf, s...)
-	return nil
 }
 
 // bytes adds p. What does not fit is written, the rest of a large p without
 // being copied.
 func (b *batch) bytes(p []byte) error {
-	if room := batchSize - len(b.buf); len(p) > room {
+	if room := max(0, batchSize-len(b.buf)); len(p) > room {
 		b.buf = append(b.buf, p[:room]...)
 		if err := b.flush(); err != nil {
 			return err

@@ -32,7 +32,8 @@ func NewForeverFrame(w http.ResponseWriter, r *http.Request, prologue string, o 
 		return nil, err
 	}
 	b := newBatch(s.w)
-	if err := s.flush(b, b.text(prologue)); err != nil {
+	b.text(prologue)
+	if err := s.flush(b, nil); err != nil {
 		return nil, fmt.Errorf("transports: open forever frame: %w", err)
 	}
 	return s, nil
@@ -68,13 +69,13 @@ func (s *ForeverFrameStream) KeepAlive(frame []byte) error {
 }
 
 func addScript(b *batch, frame []byte, end string) error {
-	if err := b.text("<script>r(c, "); err != nil {
-		return err
-	}
+	b.text("<script>r(c, ")
 	if err := addEscaped(b, frame, true); err != nil {
 		return err
 	}
-	return b.text(");</script>" + end)
+	b.text(");</script>")
+	b.text(end)
+	return nil
 }
 
 // addEscaped adds JSON as a JavaScript expression. U+2028 and U+2029 end a line
@@ -100,9 +101,7 @@ func addEscaped(b *batch, p []byte, html bool) error {
 		if err := b.bytes(p[start:i]); err != nil {
 			return err
 		}
-		if err := b.text(escape); err != nil {
-			return err
-		}
+		b.text(escape)
 		i += size - 1
 		start = i + 1
 	}

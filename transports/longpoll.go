@@ -103,13 +103,13 @@ func (p *LongPoll) addBody(b *batch, frame []byte) error {
 	if p.callback == "" {
 		return b.bytes(frame)
 	}
-	if err := b.text(p.callback + "("); err != nil {
-		return err
-	}
+	b.text(p.callback)
+	b.text("(")
 	if err := addEscaped(b, frame, false); err != nil {
 		return err
 	}
-	return b.text(");")
+	b.text(");")
+	return nil
 }
 
 // Done reports whether the poll has had its frame. Only the handler's goroutine
@@ -131,5 +131,6 @@ func (p *LongPoll) KeepAlive([]byte) error {
 		return err
 	}
 	b := newBatch(p.w)
-	return p.flush(b, b.text(" "))
+	b.text(" ")
+	return p.flush(b, nil)
 }

@@ -23,6 +23,7 @@ type response struct {
 	w       flushWriter
 	control *http.ResponseController
 	timeout time.Duration
+	timed   bool // The writer knows deadlines; if not, a stalled client stays.
 
 	// Guarded by mu, which is never held during a write.
 	mu       sync.Mutex
@@ -36,10 +37,9 @@ func (r *response) init(w flushWriter, rw http.ResponseWriter, o Options) {
 	r.w = w
 	r.control = http.NewResponseController(rw)
 	r.timeout = o.withDefaults().WriteTimeout
-	// The server's own deadlines are meant for short exchanges. A writer that
-	// can not set deadlines has none to clear.
+	// The server's own deadlines are meant for short exchanges.
 	_ = r.control.SetReadDeadline(time.Time{})
-	_ = r.control.SetWriteDeadline(time.Time{})
+	r.timed = r.control.SetWriteDeadline(time.Time{}) == nil
 }
 
 // begin enters a write. Every begin without an error has its end.
@@ -85,8 +85,10 @@ func (r *response) end(err error) error {
 }
 
 func (r *response) setDeadline(t time.Time) {
-	r.deadline = t
-	_ = r.control.SetWriteDeadline(t) // Without support a stalled client stays.
+	if r.timed {
+		r.deadline = t
+		_ = r.control.SetWriteDeadline(t)
+	}
 }
 
 // flush is the end of a write whose pieces are in b.

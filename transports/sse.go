@@ -80,28 +80,23 @@ func (s *EventStream) KeepAlive(frame []byte) error {
 // together again with LF.
 func addEvent(b *batch, frame []byte) error {
 	for {
-		if err := b.text("data: "); err != nil {
-			return err
-		}
+		b.text("data: ")
 		end := bytes.IndexAny(frame, "\r\n")
 		if end < 0 {
 			break
 		}
-		line, rest := frame[:end], frame[end+1:]
-		if frame[end] == '\r' && len(rest) > 0 && rest[0] == '\n' {
-			rest = rest[1:]
-		}
-		if err := addLine(b, line, "\n"); err != nil {
+		if err := b.bytes(frame[:end]); err != nil {
 			return err
 		}
-		frame = rest
+		b.text("\n")
+		if bytes.HasPrefix(frame[end:], []byte("\r\n")) {
+			end++
+		}
+		frame = frame[end+1:]
 	}
-	return addLine(b, frame, "\n\n")
-}
-
-func addLine(b *batch, line []byte, end string) error {
-	if err := b.bytes(line); err != nil {
+	if err := b.bytes(frame); err != nil {
 		return err
 	}
-	return b.text(end)
+	b.text("\n\n")
+	return nil
 }

@@ -187,10 +187,7 @@ func (s *WebSocket) addMessage(b *batch, frame []byte) error {
 	if s.binary.Load() {
 		opcode = opBinary
 	}
-	var header [10]byte
-	if err := b.bytes(appendHeader(header[:0], opcode, len(frame))); err != nil {
-		return err
-	}
+	b.buf = appendHeader(b.buf, opcode, len(frame))
 	return b.bytes(frame)
 }
 

@@ -376,6 +376,7 @@ func TestSocketReadLimit(t *testing.T) {
 			}()
 			p.wantBytes("close frame", tooBig)
 			<-sent // All of it was taken, so no reset overtook the close frame.
+			_ = p.conn.Close()
 			<-received
 		})
 	}

@@ -60,6 +60,7 @@ func Run(t *testing.T, tr Transport) {
 		{"a frame arrives as it was sent", testFrame},
 		{"a large frame arrives", testLargeFrame},
 		{"frames arrive in order", testOrder},
+		{"a large batch arrives in order", testLargeBatch},
 		{"a keep-alive does not disturb frames", testKeepAlive},
 		{"sending nothing is nothing", testEmptySend},
 		{"frames stay as they are", testFramesUntouched},
@@ -185,6 +186,22 @@ func testOrder(t *testing.T, tr Transport) {
 		for _, f := range b {
 			x.wantFrame("frames in order", f)
 		}
+	}
+	x.wantEnd("send")
+}
+
+func testLargeBatch(t *testing.T, tr Transport) {
+	if tr.OneFrame {
+		t.Skip("a batch is one frame")
+	}
+	var batch [][]byte
+	for i := range 8 {
+		text, _ := json.Marshal(string(bytes.Repeat([]byte{'a' + byte(i)}, 50_000)))
+		batch = append(batch, text, []byte(`1`))
+	}
+	x := open(t, tr, transports.Options{}, func(s transports.Stream) error { return s.Send(batch) })
+	for _, f := range batch {
+		x.wantFrame("frame of a large batch", f)
 	}
 	x.wantEnd("send")
 }
