@@ -1,0 +1,284 @@
+// What the browser tests stand on: one Chromium, a server process per test,
+// and pages in which a client is driven.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const patience = 15_000;
+
+export const transports = ["webSockets", "serverSentEvents", "longPolling"];
+
+// The clients under test and the pages that drive them.
+export const clients = {
+  "official client with generated proxies": "proxies.html",
+  "official client without proxies": "official.html",
+  "our client": "ours.html",
+};
+
+// At most this many tests at a time: each has a server and a page.
+export const concurrency = 3;
+
+// Everything before the first test, once per process.
+
+let browser;
+let bin;
+
+before(async () => {
+  bin = mkdtempSync(path.join(tmpdir(), "hubwire-browser-"));
+  execFileSync("go", ["build", "-race", "-o", bin, "./server"], { cwd: here, stdio: ["ignore", "inherit", "inherit"] });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+    args: [
+      "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+      "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    ],
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  if (bin) {
+    rmSync(bin, { recursive: true, force: true });
+  }
+});
+
+// A Program is a server of ours in a process of its own. It prints one JSON
+// object per line: first where it listens, then what happens in it and the
+// answers to commands. Commands are lines on its standard input, and the end
+// of that ends the program.
+class Program {
+  constructor(name, flags) {
+    this.name = name;
+    this.lines = [];
+    this.stderr = "";
+    this.waiters = new Set();
+    this.commands = 0;
+    // The race detector waits a second at the exit if it is not told otherwise.
+    this.child = spawn(path.join(bin, name), flags, { env: { ...process.env, GORACE: "atexit_sleep_ms=0" } });
+    this.child.stderr.setEncoding("utf8").on("data", (text) => { this.stderr += text; });
+    createInterface({ input: this.child.stdout }).on("line", (line) => this.read(line));
+    this.exit = new Promise((resolve) => this.child.on("close", (code, signal) => {
+      this.ended = signal ?? code;
+      this.wake();
+      resolve();
+    }));
+  }
+
+  read(line) {
+    this.lines.push(JSON.parse(line));
+    this.wake();
+  }
+
+  wake() {
+    for (const check of [...this.waiters]) {
+      check();
+    }
+  }
+
+  // wait resolves with the first line that fits, now or later.
+  wait(fits, what) {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        const line = this.lines.find(fits);
+        if (line) {
+          done();
+          resolve(line);
+        } else if (this.ended !== undefined) {
+          done();
+          reject(new Error(`the server ended (${this.ended}) before ${what}`));
+        }
+      };
+      const timer = setTimeout(() => {
+        done();
+        reject(new Error(`waited ${patience} ms for ${what}`));
+      }, patience);
+      const done = () => {
+        clearTimeout(timer);
+        this.waiters.delete(check);
+      };
+      this.waiters.add(check);
+      check();
+    });
+  }
+
+  async start() {
+    const hello = await this.wait((line) => line.url, "its address");
+    Object.assign(this, hello);
+    return this;
+  }
+
+  // event waits for a life-cycle event, for example
+  // { event: "disconnected", id, stopCalled: true }.
+  event(fields) {
+    const fits = (line) => Object.entries(fields).every(([key, value]) => line[key] === value);
+    return this.wait(fits, `the server's event ${JSON.stringify(fields)}`);
+  }
+
+  events(fields) {
+    return this.lines.filter((line) => Object.entries(fields).every(([key, value]) => line[key] === value));
+  }
+
+  // command carries out what the server offers: see server/command.go.
+  async command(name, fields = {}) {
+    const command = ++this.commands;
+    this.child.stdin.write(JSON.stringify({ command, do: name, ...fields }) + "\n");
+    const answer = await this.wait((line) => line.command === command, `the answer to ${name}`);
+    assert.equal(answer.error, undefined, `command ${name}`);
+    return answer;
+  }
+
+  // stop ends the server in good order. It fails if the server left
+  // something running, or if the race detector spoke.
+  async stop() {
+    this.child.stdin.end();
+    const late = setTimeout(() => this.child.kill("SIGQUIT"), patience);
+    await this.exit;
+    clearTimeout(late);
+    assert.equal(this.ended, 0, "the server must shut down in good order");
+  }
+}
+
+// A Peer is a page with a client in it.
+export class Peer {
+  constructor(page) {
+    this.page = page;
+    this.faults = [];
+    page.on("pageerror", (error) => this.faults.push(String(error.stack || error)));
+  }
+
+  async load(url) {
+    await this.page.goto(url);
+    assert.ok(await this.page.evaluate(() => "driver" in window), `no client came up in ${url}`);
+  }
+
+  // connect starts the client: see open in pages/official.js.
+  async connect(options) {
+    Object.assign(this, await this.page.evaluate((o) => driver.open(o), options));
+    return this;
+  }
+
+  async restart(options = {}) {
+    Object.assign(this, await this.page.evaluate((o) => driver.start(o), options));
+  }
+
+  invokeAny(hub, method, ...args) {
+    return this.page.evaluate(([h, m, a]) => driver.invoke(h, m, a), [hub, method, args]);
+  }
+
+  // invoke returns the result of a call that must succeed.
+  async invoke(hub, method, ...args) {
+    const answer = await this.invokeAny(hub, method, ...args);
+    assert.ok(answer.ok, `${hub}.${method}(${args}) failed: ${answer.message}`);
+    return answer.result;
+  }
+
+  // failure returns the error of a call that must fail.
+  async failure(hub, method, ...args) {
+    const answer = await this.invokeAny(hub, method, ...args);
+    assert.ok(!answer.ok, `${hub}.${method}(${args}) must fail, and returned ${JSON.stringify(answer.result)}`);
+    return answer;
+  }
+
+  send(data) {
+    return this.page.evaluate((d) => driver.send(d), data);
+  }
+
+  state(hub, patch = {}) {
+    return this.page.evaluate(([h, p]) => driver.state(h, p), [hub, patch]);
+  }
+
+  stop() {
+    return this.page.evaluate(() => driver.stop());
+  }
+
+  // wait resolves with the journal's entries of a kind once there are count.
+  wait(kind, count = 1) {
+    return this.page.evaluate(([k, c, ms]) => journal.wait(k, c, ms), [kind, count, patience]);
+  }
+
+  // messages waits for count client calls and returns the arguments of all
+  // that there are, those of one method if it is named.
+  async messages(count, method) {
+    const found = await this.wait("message", count);
+    return found.filter((m) => !method || m.method === method).map((m) => m.args);
+  }
+
+  journal() {
+    return this.page.evaluate(() => journal.all());
+  }
+}
+
+// A Scene is what a test acts in: a server, and peers that it opened.
+class Scene {
+  constructor(server) {
+    this.server = server;
+    this.peers = [];
+  }
+
+  // page opens a page in a browser context of its own, as another person's
+  // browser would.
+  async page(document, options = {}) {
+    const context = await browser.newContext();
+    const peer = new Peer(await context.newPage());
+    this.peers.push(peer);
+    await peer.load(`${options.origin ?? this.server.url}/pages/${document}`);
+    return peer;
+  }
+
+  // peer opens a page and connects the client in it.
+  async peer(document, options = {}) {
+    const peer = await this.page(document, options);
+    return peer.connect({ url: "/signalr", ...options });
+  }
+
+  // explain is what a reader of a failed test wants to know.
+  async explain() {
+    const parts = [];
+    for (const [i, peer] of this.peers.entries()) {
+      const journal = await peer.journal().catch((error) => [String(error)]);
+      parts.push(`page ${i + 1} (${peer.page.url()}):`, ...tail(journal, 25).map((e) => `  ${JSON.stringify(e)}`));
+      parts.push(...peer.faults.map((fault) => `  uncaught: ${fault}`));
+    }
+    parts.push("server:", ...tail(this.server.lines, 25).map((l) => `  ${JSON.stringify(l)}`));
+    parts.push("server log:", ...tail(this.server.stderr.split("\n"), 40).map((l) => `  ${l}`));
+    return parts.join("\n");
+  }
+
+  async close() {
+    await Promise.all(this.peers.map((peer) => peer.page.context().close()));
+    await this.server.stop();
+    assert.deepEqual(this.peers.flatMap((peer) => peer.faults), [], "no uncaught error in a page");
+  }
+}
+
+function tail(list, count) {
+  return list.length <= count ? list : [`(${list.length - count} before)`, ...list.slice(-count)];
+}
+
+// scenario is a test with a server of its own. Flags are the server's.
+export function scenario(name, flags, act) {
+  test(name, { timeout: 4 * patience }, async () => {
+    const scene = new Scene(await new Program("server", flags).start());
+    try {
+      await act(scene);
+      await scene.close();
+    } catch (error) {
+      error.stack += `\n\n${await scene.explain()}\n`;
+      await scene.close().catch(() => {});
+      throw error;
+    }
+  });
+}
+
+// numbers returns [from, from+1, ..., to].
+export function numbers(from, to) {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}

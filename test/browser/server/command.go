@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"sync"
+	"time"
+)
+
+// A command is what a test asks for while the server runs.
+type command struct {
+	Number int    `json:"command"`
+	Do     string `json:"do"`
+
+	// Of publish and publishRaw.
+	Group    string `json:"group"`
+	From, To int
+	Every    duration
+}
+
+type answer struct {
+	Number int    `json:"command"`
+	Error  string `json:"error,omitempty"`
+}
+
+// A commander carries out commands.
+type commander struct {
+	network *network
+	hubs    *hubs
+	out     *printer
+}
+
+// obey carries out the commands on in until it ends, several at a time.
+func (c *commander) obey(in io.Reader) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	decoder := json.NewDecoder(in)
+	for {
+		var cmd command
+		switch err := decoder.Decode(&cmd); err {
+		case nil:
+		case io.EOF:
+			return
+		default:
+			log.Fatalf("reading a command: %v", err)
+		}
+		running.Go(func() {
+			a := answer{Number: cmd.Number}
+			if err := c.do(&cmd); err != nil {
+				a.Error = err.Error()
+			}
+			c.out.print(a)
+		})
+	}
+}
+
+func (c *commander) do(cmd *command) error {
+	switch cmd.Do {
+	case "cut":
+		c.network.cut()
+	case "down":
+		c.network.setDown(true)
+		c.network.cut()
+	case "up":
+		c.network.setDown(false)
+	case "publish":
+		return publish(cmd, c.hubs.room.Clients.Group(cmd.Group).Numbered)
+	case "publishRaw":
+		return publish(cmd, func(n int) error { return c.hubs.raw.SendGroup(cmd.Group, n) })
+	case "release":
+		close(c.hubs.release)
+	default:
+		return fmt.Errorf("unknown command %q", cmd.Do)
+	}
+	return nil
+}
+
+// publish sends the numbers from From to To, from outside of any hub method.
+func publish(cmd *command, send func(n int) error) error {
+	for n := cmd.From; n <= cmd.To; n++ {
+		if err := send(n); err != nil {
+			return err
+		}
+		time.Sleep(time.Duration(cmd.Every))
+	}
+	return nil
+}
+
+// A duration is written as Go writes it, for example "2ms".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = duration(parsed)
+	return err
+}

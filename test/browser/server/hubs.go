@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/hubwire/hubwire/hub"
+	"github.com/hubwire/hubwire/persistent"
+)
+
+// hubs are what clients can talk to: two hubs below /signalr, and a raw
+// connection at /raw.
+type hubs struct {
+	server *hub.Server
+	room   *hub.Hub[RoomClient]
+	raw    *persistent.Server
+
+	// release lets those methods return that wait for it.
+	release chan struct{}
+}
+
+func newHubs(options hub.Options, out *printer) (*hubs, error) {
+	options.Authenticate = userOfQuery
+	h := &hubs{server: hub.NewServer(options), release: make(chan struct{})}
+	h.room = hub.Register[RoomClient](h.server, "room", Room{reporter{"room", out}, h.release})
+	hub.Register[ClockClient](h.server, "clockTower", ClockTower{reporter{"clockTower", out}})
+	var err error
+	h.raw, err = newRaw(options, out)
+	return h, err
+}
+
+// userOfQuery believes whatever name the client gives. Only a test may.
+func userOfQuery(r *http.Request) (string, error) {
+	return r.URL.Query().Get("user"), nil
+}
+
+func (h *hubs) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/signalr/", h.server)
+	mux.Handle("/raw/", h.raw)
+	return mux
+}
+
+func (h *hubs) shutdown(ctx context.Context) error {
+	return errors.Join(h.server.Shutdown(ctx), h.raw.Shutdown(ctx))
+}
+
+// A report is a life-cycle event, for the test to see.
+type report struct {
+	Event      string `json:"event"`
+	Hub        string `json:"hub"`
+	ID         string `json:"id"`
+	Transport  string `json:"transport,omitempty"`
+	StopCalled *bool  `json:"stopCalled,omitempty"`
+}
+
+type reporter struct {
+	hub string
+	out *printer
+}
+
+func (r reporter) connected(id string, transport fmt.Stringer) {
+	r.out.print(report{Event: "connected", Hub: r.hub, ID: id, Transport: transport.String()})
+}
+
+func (r reporter) reconnected(id string, transport fmt.Stringer) {
+	r.out.print(report{Event: "reconnected", Hub: r.hub, ID: id, Transport: transport.String()})
+}
+
+func (r reporter) disconnected(id string, stopCalled bool) {
+	r.out.print(report{Event: "disconnected", Hub: r.hub, ID: id, StopCalled: &stopCalled})
+}
+
+// RoomClient is what the room calls in the browser.
+type RoomClient struct {
+	AddMessage func(from, text, room string) error
+	Numbered   func(n int) error
+	Painted    func(color string) error
+}
+
+// Room is the hub of most tests.
+type Room struct {
+	reporter reporter
+	release  <-chan struct{}
+}
+
+func (r Room) OnConnected(c *hub.Call[RoomClient]) error {
+	r.reporter.connected(c.ConnectionID, c.Transport())
+	return nil
+}
+
+func (r Room) OnReconnected(c *hub.Call[RoomClient]) error {
+	r.reporter.reconnected(c.ConnectionID, c.Transport())
+	return nil
+}
+
+func (r Room) OnDisconnected(c *hub.Call[RoomClient], stopCalled bool) {
+	r.reporter.disconnected(c.ConnectionID, stopCalled)
+}
+
+func (Room) Join(c *hub.Call[RoomClient], room string) error {
+	return c.Groups.Add(c.ConnectionID, room)
+}
+
+func (Room) Leave(c *hub.Call[RoomClient], room string) error {
+	return c.Groups.Remove(c.ConnectionID, room)
+}
+
+func (Room) Say(c *hub.Call[RoomClient], room, text string) error {
+	return c.Clients.Group(room).AddMessage(c.User, text, room)
+}
+
+func (Room) TellOthers(c *hub.Call[RoomClient], room, text string) error {
+	return c.Clients.OthersInGroup(room).AddMessage(c.User, text, room)
+}
+
+func (Room) Tell(c *hub.Call[RoomClient], user, text string) error {
+	return c.Clients.User(user).AddMessage(c.User, text, "")
+}
+
+// Flood sends numbers while the call is still running.
+func (Room) Flood(c *hub.Call[RoomClient], room string, count int) error {
+	for n := range count {
+		if err := c.Clients.Group(room).Numbered(n + 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (Room) Add(_ *hub.Call[RoomClient], a, b int) int { return a + b }
+
+func (Room) Echo(_ *hub.Call[RoomClient], value any) any { return value }
+
+// Identity is who calls, as the server sees it.
+type Identity struct {
+	ID        string `json:"id"`
+	User      string `json:"user"`
+	Transport string `json:"transport"`
+}
+
+func (Room) WhoAmI(c *hub.Call[RoomClient]) Identity {
+	return Identity{c.ConnectionID, c.User, c.Transport().String()}
+}
+
+func (Room) Refuse(*hub.Call[RoomClient]) error {
+	return &hub.Error{Message: "the room is full", Data: map[string]int{"max": 10}}
+}
+
+func (Room) Break(*hub.Call[RoomClient]) error {
+	return errors.New("the secret reason")
+}
+
+func (Room) Panic(*hub.Call[RoomClient]) {
+	panic("on purpose")
+}
+
+// Paint returns the color in the client's state, and sets another.
+func (Room) Paint(c *hub.Call[RoomClient], color string) (before string, err error) {
+	if _, err := c.State().Get("color", &before); err != nil {
+		return "", err
+	}
+	if err := c.State().Set("color", color); err != nil {
+		return "", err
+	}
+	return before, c.Clients.Caller().Painted(color)
+}
+
+// Count reports its progress and returns, where it is told to only when the
+// test says so.
+func (r Room) Count(c *hub.Call[RoomClient], to int, wait bool, progress hub.Progress[int]) (string, error) {
+	for n := range to {
+		if err := progress.Report(n + 1); err != nil {
+			return "", err
+		}
+	}
+	if wait {
+		select {
+		case <-r.release:
+		case <-c.Done():
+		}
+	}
+	return fmt.Sprintf("counted to %d", to), nil
+}
+
+// ClockClient is what the clock tower calls in the browser.
+type ClockClient struct {
+	Struck func(n int) error
+}
+
+// ClockTower is a second hub on the same connection.
+type ClockTower struct{ reporter reporter }
+
+func (t ClockTower) OnConnected(c *hub.Call[ClockClient]) error {
+	t.reporter.connected(c.ConnectionID, c.Transport())
+	return nil
+}
+
+func (ClockTower) Strike(c *hub.Call[ClockClient], times int) error {
+	for n := range times {
+		if err := c.Clients.Caller().Struck(n + 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}

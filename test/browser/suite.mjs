@@ -1,0 +1,9 @@
+// All browser tests in one process, so that they share a Chromium. Each file
+// runs alone too: node --test browser/fallback.test.mjs
+
+import "./clients.test.mjs";
+import "./parity.test.mjs";
+import "./fallback.test.mjs";
+import "./mixed.test.mjs";
+import "./raw.test.mjs";
+import "./origins.test.mjs";
