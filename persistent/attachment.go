@@ -214,6 +214,8 @@ func (a *attachment) end(reason error) {
 			a.conn.lost()
 		}
 		a.err = reason
+		a.conn.endpoint.opts.Logger.Debug("hubwire: transport ended",
+			"connection", a.conn.id, "transport", a.x.Stream.Kind(), "reason", reason)
 		close(a.done)
 		if a.spawned || !a.parting() {
 			a.x.Stream.Close()

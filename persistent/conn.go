@@ -32,11 +32,13 @@ type Conn struct {
 	subs   []*subscription
 	groups []string // never overwritten, only replaced
 	last   uint64   // the newest entry that was delivered
+	newest uint64   // the ticket of the newest exchange
 
 	out   outbox
 	alive aliveState
 	start startState
 
+	tickets   atomic.Uint64 // numbers the requests as they come
 	request   atomic.Pointer[http.Request]
 	admission atomic.Pointer[Admission]
 	kind      atomic.Uint32 // transports.Kind

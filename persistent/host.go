@@ -48,7 +48,10 @@ func (h host) refusal(err error, status int, reason string) *negotiate.Refusal {
 // Open implements dialect.Host.
 func (h host) Open(o dialect.Opening) (dialect.Connection, bool, error) {
 	c, created, err := h.open(o)
-	return connection{c}, created, err
+	if err != nil {
+		return nil, false, err
+	}
+	return connection{c, c.tickets.Add(1)}, created, nil
 }
 
 // Resumable implements dialect.Host.
@@ -63,7 +66,7 @@ func (h host) Resumable(cursor string) error {
 // Find implements dialect.Host.
 func (h host) Find(id string) dialect.Connection {
 	if c, ok := h.Conn(id); ok {
-		return connection{c}
+		return connection{Conn: c}
 	}
 	return nil
 }
@@ -91,8 +94,11 @@ func (e *Endpoint) spawn(f func()) {
 }
 
 // A connection shows a Conn to the dialects: the verbs that are not for
-// applications.
-type connection struct{ *Conn }
+// applications. The ticket says which request came first.
+type connection struct {
+	*Conn
+	ticket uint64
+}
 
 func (c connection) Start() error                { return c.raiseConnected() }
 func (c connection) Receive(in dialect.Incoming) { c.receive(in) }
@@ -100,7 +106,7 @@ func (c connection) Stop()                       { c.end(endStopped) }
 
 // Attach implements dialect.Connection.
 func (c connection) Attach(x dialect.Exchange) (dialect.Attachment, error) {
-	a, err := c.attach(x)
+	a, err := c.attach(x, c.ticket)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,10 @@ import (
 
 // attach makes x the exchange of the connection. What the client missed since
 // its cursor comes first, and everything after it follows, in one order.
-func (c *Conn) attach(x dialect.Exchange) (*attachment, error) {
+//
+// A client that gives a request up and makes another can be faster than the
+// server is with the first one. The request that came last wins.
+func (c *Conn) attach(x dialect.Exchange, ticket uint64) (*attachment, error) {
 	e := c.endpoint
 	from, gap := c.out.place(), false
 	if x.Cursor != "" {
@@ -25,9 +28,16 @@ func (c *Conn) attach(x dialect.Exchange) (*attachment, error) {
 		denied = e.rejoin(c, x, from, gap)
 	}
 	a := newAttachment(c, x, from)
-	r, err := e.switchTo(a)
+	r, err := e.switchTo(a, ticket)
+	if err == errReplaced {
+		a.end(errReplaced)
+		return a, nil
+	}
 	if err != nil {
 		return nil, err
+	}
+	if r.before != nil {
+		e.spawn(func() { r.before.end(errReplaced) })
 	}
 	missed, lost, err := e.missed(c, r, denied)
 	if err != nil {
@@ -64,35 +74,38 @@ func (e *Endpoint) place(cursor string) (seq uint64, gap bool, err error) {
 }
 
 // A resumption is the stretch of the log that a client missed, with the groups
-// that it was in at the end of it.
+// that it was in at the end of it, and the exchange that came before.
 type resumption struct {
 	from, upTo uint64
 	topics     []string
 	groups     []string
+	before     *attachment
 }
 
 // switchTo makes a the attachment of its connection. Everything after the
 // resumption that it returns waits in the outbox from here on.
-func (e *Endpoint) switchTo(a *attachment) (resumption, error) {
+func (e *Endpoint) switchTo(a *attachment, ticket uint64) (resumption, error) {
 	c := a.conn
 	e.mu.Lock()
-	if e.phase == closed {
-		e.mu.Unlock()
+	defer e.mu.Unlock()
+	switch {
+	case e.phase == closed:
 		return resumption{}, errShuttingDown
-	}
-	if e.conns[c.id] != c {
-		e.mu.Unlock()
+	case e.conns[c.id] != c:
 		return resumption{}, errGone
+	case ticket < c.newest:
+		return resumption{}, errReplaced
 	}
+	c.newest = ticket
 	c.request.Store(a.x.Request)
 	e.admit(c, a.x.Admission)
-	before := c.out.attach(a)
-	r := resumption{from: a.from, upTo: e.delivered.Load(), topics: a.x.Admission.Topics, groups: c.groups}
-	e.mu.Unlock()
-	if before != nil {
-		e.spawn(func() { before.end(errReplaced) })
-	}
-	return r, nil
+	return resumption{
+		from:   a.from,
+		upTo:   e.delivered.Load(),
+		topics: a.x.Admission.Topics,
+		groups: c.groups,
+		before: c.out.attach(a),
+	}, nil
 }
 
 // missed returns the entries of a resumption. Groups are followed through their
