@@ -22,7 +22,7 @@ describe("what people do with a hub", { concurrency }, () => {
           await scene.server.event({ event: "connected", id: ann.id, transport });
 
           assert.equal(await ann.invoke("room", "add", 2, 3), 5);
-          const value = { text: "ünï ✓ </script> \u2028 \"quoted\"", list: [1, 2.5, null, true], nested: { empty: {} } };
+          const value = { text: "ünï ✓ 𝒳 </script> \u2028 \"quoted\" \n\r\n data: {}\n\n", list: [1, 2.5, null, true], nested: { empty: {} } };
           assert.deepEqual(await ann.invoke("room", "echo", value), value);
           assert.equal(await ann.invoke("room", "join", "lobby") ?? null, null, "a method without result resolves with nothing");
           await ann.invoke("room", "say", "lobby", "hello");
@@ -46,6 +46,21 @@ describe("what people do with a hub", { concurrency }, () => {
           assert.match((await ann.failure("room", "break")).message, generic("break"), "inner errors stay inside");
           assert.match((await ann.failure("room", "panic")).message, generic("panic"), "a panic is an error of its call");
           assert.equal(await ann.invoke("room", "add", 1, 1), 2);
+          assert.deepEqual(scene.server.events({ event: "disconnected" }), []);
+        });
+
+        scenario("a message that is too large fails its call and nothing else", [], async (scene) => {
+          const ann = await scene.peer(document, options("ann"));
+          await ann.invoke("room", "join", "lobby");
+          const most = "x".repeat(60_000);
+          assert.equal(await ann.invoke("room", "echo", most), most);
+
+          await ann.failure("room", "echo", "x".repeat(70_000));
+          if (transport === "webSockets") {
+            await ann.wait("reconnected"); // A socket cannot refuse one message.
+          }
+          await ann.invoke("room", "say", "lobby", "still here");
+          assert.deepEqual(await ann.messages(1), [["ann", "still here", "lobby"]]);
           assert.deepEqual(scene.server.events({ event: "disconnected" }), []);
         });
 

@@ -151,7 +151,11 @@ export class Peer {
   constructor(page) {
     this.page = page;
     this.faults = [];
-    page.on("pageerror", (error) => this.faults.push(String(error.stack || error)));
+    page.on("pageerror", (error) => {
+      if (!this.tolerated?.test(error.message)) {
+        this.faults.push(String(error.stack || error));
+      }
+    });
   }
 
   async load(url) {
@@ -224,9 +228,12 @@ class Scene {
   }
 
   // page opens a page in a browser context of its own, as another person's
-  // browser would.
+  // browser would. Without names what that browser lacks.
   async page(document, options = {}) {
     const context = await browser.newContext();
+    for (const name of options.without ?? []) {
+      await context.addInitScript((missing) => { delete window[missing]; }, name);
+    }
     const peer = new Peer(await context.newPage());
     this.peers.push(peer);
     await peer.load(`${options.origin ?? this.server.url}/pages/${document}`);

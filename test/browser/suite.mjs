@@ -5,5 +5,6 @@ import "./clients.test.mjs";
 import "./parity.test.mjs";
 import "./fallback.test.mjs";
 import "./mixed.test.mjs";
+import "./legacy.test.mjs";
 import "./raw.test.mjs";
 import "./origins.test.mjs";
