@@ -184,9 +184,18 @@ var streamOpeners = []struct {
 
 // The server's timeouts are for short exchanges; ours end with each write.
 func TestStreamsOutliveServerTimeouts(t *testing.T) {
+	t.Run("with a write timeout", func(t *testing.T) {
+		testStreamsOutliveServerTimeouts(t, transports.Options{})
+	})
+	t.Run("without", func(t *testing.T) {
+		testStreamsOutliveServerTimeouts(t, transports.Options{WriteTimeout: -1})
+	})
+}
+
+func testStreamsOutliveServerTimeouts(t *testing.T, o transports.Options) {
 	for _, row := range streamOpeners {
 		t.Run(row.name, func(t *testing.T) {
-			inBubble(t, row.open, transports.Options{}, func(s transports.Stream) {
+			inBubble(t, row.open, o, func(s transports.Stream) {
 				for range 3 {
 					time.Sleep(time.Hour)
 					if err := s.KeepAlive([]byte("{}")); err != nil {

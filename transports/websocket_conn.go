@@ -170,7 +170,7 @@ func (c *socketConn) end(err error) error {
 // takeLeft returns a frame that was left to the writer. The caller holds mu.
 func (c *socketConn) takeLeft() (frame []byte) {
 	switch {
-	case c.broken != nil:
+	case c.broken != nil: // Nothing may follow a part of a frame.
 	case c.pong != nil:
 		frame, c.pong = c.pong, nil
 	case c.farewell != nil:
@@ -224,14 +224,11 @@ func (c *socketConn) close(code int, reason string) {
 // hurry bounds the write that is on its way and what the reader waits for. The
 // caller holds mu.
 func (c *socketConn) hurry() {
-	now := time.Now()
-	if t := now.Add(closeTimeout); c.writing && (c.deadline.IsZero() || t.Before(c.deadline)) {
+	if t := time.Now().Add(closeTimeout); c.writing && (c.deadline.IsZero() || t.Before(c.deadline)) {
 		c.deadline = t
 		_ = c.Conn.SetWriteDeadline(t)
 	}
-	_ = c.Conn.SetReadDeadline(now.Add(lingerTimeout))
-	if c.linger == nil {
-		// For the case that nobody reads.
+	if c.linger == nil { // Not a read deadline: perhaps nobody reads.
 		c.linger = time.AfterFunc(lingerTimeout, func() { _ = c.Conn.Close() })
 	}
 }
