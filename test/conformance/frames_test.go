@@ -47,9 +47,14 @@ func walk(s *site, kind string) []classictest.Frame {
 	if kind == poll {
 		return walkPolls(s, c, steps)
 	}
-	first := record(s, c.Dial("connect", kind, "frameId", "7"))
+	stream := c.Dial("connect", kind, "frameId", "7")
+	first := record(s, stream)
 	c.Start(kind)
-	second := func() *recording { first.follow(c); return record(s, resume(c, kind)) }
+	second := func() *recording {
+		first.follow(c)
+		stream.Drop()
+		return record(s, resume(c, kind))
+	}
 	for _, r := range []func() *recording{func() *recording { return first }, second} {
 		current := r()
 		for _, step := range steps {

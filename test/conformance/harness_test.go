@@ -250,7 +250,7 @@ func (s *site) wantReply(why string, r classictest.Reply, status int, body strin
 func (s *site) wantRefusal(why string, r classictest.Reply, status int, reason string) {
 	s.Helper()
 	if got := r.Header.Get(negotiate.ReasonHeader); r.Status != status || got != reason {
-		s.Errorf("%s: got %d %q (%s), want %d %q", why, r.Status, got, r.Body, status, reason)
+		s.Errorf("%s: got %d %q (%.150s), want %d %q", why, r.Status, got, r.Body, status, reason)
 	}
 }
 
