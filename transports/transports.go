@@ -2,6 +2,27 @@
 // WebSocket, an event stream, a held poll, or an endless HTML page. A transport
 // knows HTTP and framing. It knows nothing of hubs, groups or tokens, nor what
 // the frames mean.
+//
+// A handler makes the stream for its request, and sends:
+//
+//	s, err := transports.NewServerSentEvents(w, r, transports.Options{})
+//	if err != nil {
+//		http.Error(w, err.Error(), http.StatusInternalServerError)
+//		return
+//	}
+//	err = s.Send([][]byte{[]byte(`{"C":"1","M":[]}`)})
+//
+// All frames of one Send leave in one write, unless they are large. Each Send
+// has a deadline of its own; the server's ReadTimeout and WriteTimeout do not
+// apply to a stream, nor does a WebSocket end with its request. Nothing is ever
+// compressed, and the package starts no goroutine.
+//
+// A WebSocket belongs to the goroutine that receives; every other stream ends
+// with its handler, whose goroutine alone may send. What closes any of them may
+// be another goroutine: see [Stream].
+//
+// Not done here: the check of the origin, which comes before, and HTTP/2
+// WebSockets (RFC 8441).
 package transports
 
 import "strings"
@@ -55,3 +76,10 @@ type Stream interface {
 	// unblocks a Send that waits for the peer. It does not wait for the peer.
 	Close()
 }
+
+var (
+	_ Stream = (*WebSocket)(nil)
+	_ Stream = (*EventStream)(nil)
+	_ Stream = (*ForeverFrameStream)(nil)
+	_ Stream = (*LongPoll)(nil)
+)
