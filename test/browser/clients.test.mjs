@@ -99,6 +99,12 @@ describe("what people do with a hub", { concurrency }, () => {
           assert.deepEqual(await ann.wait("error", 0), []);
         });
 
+        scenario("leaving the page stops the connection", [], async (scene) => {
+          const ann = await scene.peer(document, options("ann"));
+          await ann.page.goto("about:blank");
+          await scene.server.event({ event: "disconnected", id: ann.id, stopCalled: true });
+        });
+
         scenario("a client that goes away is told apart from one that stops", ["-disconnect-timeout", "6s"], async (scene) => {
           const ann = await scene.peer(document, options("ann"));
           await scene.server.command("down");

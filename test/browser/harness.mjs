@@ -31,9 +31,14 @@ export const concurrency = 3;
 let browser;
 let bin;
 
+// build makes a program of the package in the folder.
+export function build(folder) {
+  execFileSync("go", ["build", "-race", "-o", bin, folder], { cwd: here, stdio: ["ignore", "inherit", "inherit"] });
+}
+
 before(async () => {
   bin = mkdtempSync(path.join(tmpdir(), "hubwire-browser-"));
-  execFileSync("go", ["build", "-race", "-o", bin, "./server"], { cwd: here, stdio: ["ignore", "inherit", "inherit"] });
+  build("./server");
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
     args: [
@@ -54,15 +59,16 @@ after(async () => {
 // object per line: first where it listens, then what happens in it and the
 // answers to commands. Commands are lines on its standard input, and the end
 // of that ends the program.
-class Program {
-  constructor(name, flags) {
-    this.name = name;
+export class Program {
+  static binary = "server";
+
+  constructor(flags) {
     this.lines = [];
     this.stderr = "";
     this.waiters = new Set();
     this.commands = 0;
     // The race detector waits a second at the exit if it is not told otherwise.
-    this.child = spawn(path.join(bin, name), flags, { env: { ...process.env, GORACE: "atexit_sleep_ms=0" } });
+    this.child = spawn(path.join(bin, this.constructor.binary), flags, { env: { ...process.env, GORACE: "atexit_sleep_ms=0" } });
     this.child.stderr.setEncoding("utf8").on("data", (text) => { this.stderr += text; });
     createInterface({ input: this.child.stdout }).on("line", (line) => this.read(line));
     this.exit = new Promise((resolve) => this.child.on("close", (code, signal) => {
@@ -75,6 +81,10 @@ class Program {
   read(line) {
     this.lines.push(JSON.parse(line));
     this.wake();
+  }
+
+  end() {
+    this.child.stdin.end();
   }
 
   wake() {
@@ -138,7 +148,7 @@ class Program {
   // stop ends the server in good order. It fails if the server left
   // something running, or if the race detector spoke.
   async stop() {
-    this.child.stdin.end();
+    this.end();
     const late = setTimeout(() => this.child.kill("SIGQUIT"), patience);
     await this.exit;
     clearTimeout(late);
@@ -158,6 +168,7 @@ export class Peer {
     });
   }
 
+  // load opens a page with a driver in it.
   async load(url) {
     await this.page.goto(url);
     assert.ok(await this.page.evaluate(() => "driver" in window), `no client came up in ${url}`);
@@ -215,8 +226,9 @@ export class Peer {
     return found.filter((m) => !method || m.method === method).map((m) => m.args);
   }
 
+  // journal is what happened in the page, or what it shows.
   journal() {
-    return this.page.evaluate(() => journal.all());
+    return this.page.evaluate(() => window.journal?.all() ?? document.body.innerText.split("\n"));
   }
 }
 
@@ -227,16 +239,22 @@ class Scene {
     this.peers = [];
   }
 
-  // page opens a page in a browser context of its own, as another person's
-  // browser would. Without names what that browser lacks.
-  async page(document, options = {}) {
-    const context = await browser.newContext();
-    for (const name of options.without ?? []) {
-      await context.addInitScript((missing) => { delete window[missing]; }, name);
-    }
+  // blank opens an empty page in a browser context of its own, as another
+  // person's browser would.
+  async blank(settings) {
+    const context = await browser.newContext(settings);
     const peer = new Peer(await context.newPage());
     this.peers.push(peer);
-    await peer.load(`${options.origin ?? this.server.url}/pages/${document}`);
+    return peer;
+  }
+
+  // page opens a page with a driver. Without names what the browser lacks.
+  async page(document, { origin = this.server.url, without = [] } = {}) {
+    const peer = await this.blank();
+    for (const name of without) {
+      await peer.page.addInitScript((missing) => { delete window[missing]; }, name);
+    }
+    await peer.load(`${origin}/pages/${document}`);
     return peer;
   }
 
@@ -250,7 +268,7 @@ class Scene {
   async explain() {
     const parts = [];
     for (const [i, peer] of this.peers.entries()) {
-      const journal = await peer.journal().catch((error) => [String(error)]);
+      const journal = await peer.journal().catch((error) => [error.message]);
       parts.push(`page ${i + 1} (${peer.page.url()}):`, ...tail(journal, 25).map((e) => `  ${JSON.stringify(e)}`));
       parts.push(...peer.faults.map((fault) => `  uncaught: ${fault}`));
     }
@@ -271,9 +289,9 @@ function tail(list, count) {
 }
 
 // scenario is a test with a server of its own. Flags are the server's.
-export function scenario(name, flags, act) {
+export function scenario(name, flags, act, Server = Program) {
   test(name, { timeout: 4 * patience }, async () => {
-    const scene = new Scene(await new Program("server", flags).start());
+    const scene = new Scene(await new Server(flags).start());
     try {
       await act(scene);
       await scene.close();

@@ -8,3 +8,4 @@ import "./mixed.test.mjs";
 import "./legacy.test.mjs";
 import "./raw.test.mjs";
 import "./origins.test.mjs";
+import "./chat.test.mjs";
