@@ -22,20 +22,23 @@ const (
 // not named here is held to the entry of the folder above it; a trailing slash
 // stands for a package and all below it.
 var mayImport = map[string][]string{
-	"negotiate":             nil,
-	"transports":            nil,
-	"jsclient":              nil,
-	"persistent":            {"persistent/", "negotiate/", "transports/"},
-	"persistent/messagelog": nil,
-	"persistent/dialect":    {"persistent/messagelog", "negotiate", "transports"},
-	"persistent/classic":    {"persistent/dialect", "persistent/messagelog", "negotiate", "transports"},
-	"hub":                   {"hub/", "persistent/", "negotiate/", "transports/", "jsclient"},
-	"hub/codec":             {"persistent/messagelog"},
-	"hub/classic":           {"hub/codec", "persistent/classic", "persistent/dialect", "persistent/messagelog"},
-	"examples":              {""},
-	"bench":                 {""},
-	"client":                {""},
-	"test":                  {""},
+	"negotiate":                nil,
+	"transports":               nil,
+	"transports/transporttest": {"transports"},
+	"persistent/core":          {"persistent/dialect", "persistent/messagelog", "negotiate", "transports"},
+	"hub/core":                 {"hub/codec", "persistent/core", "persistent/dialect", "persistent/messagelog"},
+	"jsclient":                 nil,
+	"persistent":               {"persistent/", "negotiate/", "transports/"},
+	"persistent/messagelog":    nil,
+	"persistent/dialect":       {"persistent/messagelog", "negotiate", "transports"},
+	"persistent/classic":       {"persistent/dialect", "persistent/messagelog", "negotiate", "transports"},
+	"hub":                      {"hub/", "persistent/", "negotiate/", "transports/", "jsclient"},
+	"hub/codec":                {"persistent/messagelog"},
+	"hub/classic":              {"hub/codec", "persistent/classic", "persistent/dialect", "persistent/messagelog"},
+	"examples":                 {""},
+	"bench":                    {""},
+	"client":                   {""},
+	"test":                     {""},
 }
 
 func TestImportsPointDown(t *testing.T) {
