@@ -45,16 +45,8 @@ func main() {
 
 // serve serves the chat until ctx ends, and then lets its clients go.
 func serve(ctx context.Context, listener net.Listener) error {
-	var options hub.Options
-	options.Authenticate = authenticate
-	hubs := hub.NewServer(options)
-	hub.Register[Client](hubs, "chat", NewChat())
-
-	mux := http.NewServeMux()
-	mux.Handle("/signalr/", hubs)
-	mux.Handle("/", page())
-
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	hubs := newHubs()
+	server := &http.Server{Handler: routes(hubs), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1) // a place for the result while nobody waits for it
 	go func() { served <- server.Serve(listener) }()
 	select {
@@ -67,6 +59,21 @@ func serve(ctx context.Context, listener net.Listener) error {
 	defer cancel()
 	// The hubs first: what they hold open would keep the HTTP server waiting.
 	return errors.Join(hubs.Shutdown(ctx), server.Shutdown(ctx))
+}
+
+func newHubs() *hub.Server {
+	var options hub.Options
+	options.Authenticate = authenticate
+	hubs := hub.NewServer(options)
+	hub.Register[Client](hubs, "chat", NewChat())
+	return hubs
+}
+
+func routes(hubs *hub.Server) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/signalr/", hubs)
+	mux.Handle("/", page())
+	return mux
 }
 
 // page serves the files below page. Nothing runs there but what comes from this

@@ -53,7 +53,7 @@ function enter(rooms, transport) {
   for (const room of rooms) open("room", room);
   link = new Link(name, transport, handlers);
   link.addEventListener("status", renderStatus);
-  link.addEventListener("ready", ready);
+  link.addEventListener("ready", ({ detail }) => ready(detail));
   link.addEventListener("back", ({ detail }) => back(detail));
   link.addEventListener("gap", gap);
   link.addEventListener("refused", ({ detail }) => signOut(detail));
@@ -62,37 +62,39 @@ function enter(rooms, transport) {
 }
 
 /** The connection is a new one: the server knows nothing of us yet. */
-async function ready() {
-  try {
-    me = await link.invoke("whoAmI");
-    const rooms = [...conversations.values()].filter((c) => c.isRoom);
-    await Promise.all(rooms.map(join));
-  } catch (error) {
-    return; // The connection is gone again, and the link sees to it.
-  }
+async function ready(broke) {
+  const mine = link;
+  if (broke && !$("app").hidden) tellAll("gap", "Connected anew: what was said in between is missing");
+  const answer = await mine.invoke("whoAmI").catch(() => "");
+  if (!answer || mine !== link) return; // The connection is gone again. The link sees to it.
+  me = answer;
+  const rooms = [...conversations.values()].filter((c) => c.isRoom);
+  const refusals = await Promise.all(rooms.map(join));
+  if (mine !== link) return;
   $("me").dataset.name = me;
   $("me").querySelector(".name").textContent = me;
   $("me").querySelector(".avatar").replaceWith(avatar(me));
+  const first = $("app").hidden;
   $("welcome").hidden = true;
-  if ($("app").hidden) {
-    $("app").hidden = false;
-    $("text").focus();
-  }
+  $("app").hidden = false;
   remember();
   renderStatus();
   render();
+  complain(refusals.find(Boolean) ?? "");
+  if (first) (current ? $("text") : $("join-room")).focus();
 }
 
+/** Joins a room. If the server refuses, the room is closed again and the reason returned. */
 async function join(conversation) {
   conversation.joining();
   try {
     conversation.joined(await link.invoke("join", conversation.name));
   } catch (error) {
-    if (error.name !== "HubError") throw error;
+    if (error.name !== "HubError") return ""; // It is joined when the connection is back.
     close(conversation);
-    $("enter-error").textContent = error.message;
-    complain(error.message);
+    return error.message;
   }
+  return "";
 }
 
 function signOut(reason = "") {
@@ -127,11 +129,10 @@ function back(seconds) {
   }, 500); // What was missed comes at once.
 }
 
-/** We were away for too long. What was said is lost; who is here can be asked. */
 function gap() {
   log("Messages are missing");
-  tellAll("gap", "You were away for too long: messages are missing here");
-  ready();
+  tellAll("gap", "Away for too long: messages are missing here");
+  ready(false); // Who is here is asked for again.
 }
 
 function tellAll(kind, text) {
@@ -150,14 +151,14 @@ function renderStatus() {
   const { state, transport, retryAt } = link;
   Object.assign($("app").dataset, { state, transport });
   Object.assign($("status").dataset, { state, transport });
-  const over = transportNames[transport] ?? "";
   const texts = {
-    connected: `Connected over ${over}`,
+    connected: "Connected",
     connecting: "Connecting…",
     reconnecting: "Reconnecting…",
     disconnected: "Not connected",
   };
   setText($("status-text"), texts[state]);
+  setText($("status-transport"), transportNames[transport] ?? "");
   const banners = {
     reconnecting: "Connection lost, coming back. What you write now is sent then.",
     disconnected: retryAt ? `No connection. Next try in ${Math.ceil((retryAt - Date.now()) / 1000)} s.` : "",
@@ -214,7 +215,7 @@ function show(conversation) {
 function render() {
   const title = !current ? "No conversation" : current.isRoom ? `# ${current.name}` : `Whispering with ${current.name}`;
   $("title").textContent = title;
-  $("leave").hidden = $("composer").hidden = !current;
+  $("leave").hidden = $("text").hidden = $("send").hidden = !current;
   $("leave").textContent = current?.isRoom ? "Leave" : "Close";
   $("text").placeholder = !current ? "" : current.isRoom ? `Say something in ${current.name}` : `Whisper to ${current.name}`;
   renderConversations();
@@ -247,7 +248,8 @@ function conversationItem(conversation) {
 
 function renderPeople() {
   const names = current?.isRoom ? [...current.people].sort((a, b) => (b === me) - (a === me) || a.localeCompare(b)) : [];
-  $("people-heading").textContent = current?.isRoom ? `Here now: ${names.length}` : current ? "Just the two of you" : "";
+  $("people-heading").textContent = current?.isRoom ? `Here now: ${names.length}` : "Here now";
+  $("people-hint").textContent = current && !current.isRoom ? `Only you and ${current.name} see this.` : "";
   $("people-count").textContent = names.length;
   $("show-people").hidden = !current?.isRoom;
   fill($("people"), names.map(personItem));
@@ -285,16 +287,21 @@ function renderNewer() {
 // ---- What the user does
 
 /** Shows what went wrong, until the next thing goes right. */
-function complain(text) { $("error").textContent = text; }
+function complain(text = "") { $("error").textContent = text; }
 
 async function send(conversation, text) {
   complain("");
+  let row;
+  const slow = setTimeout(() => { row = conversation.addPending(me, text); }, 400);
   try {
     await link.invoke(conversation.isRoom ? "say" : "whisper", conversation.name, text);
   } catch (error) {
     complain(error.message);
     if (conversation === current && $("text").value === "") $("text").value = text;
     else conversation.draft ||= text;
+  } finally {
+    clearTimeout(slow);
+    row?.remove();
   }
 }
 
@@ -309,16 +316,17 @@ $("sign-out").addEventListener("click", () => signOut());
 $("join").addEventListener("submit", async (event) => {
   event.preventDefault();
   const room = $("join-room").value.trim();
+  let conversation = conversations.get(`room ${room}`);
+  if (!conversation) {
+    conversation = open("room", room);
+    complain(await join(conversation));
+    if (!conversations.has(`room ${room}`)) return;
+    remember();
+  }
   $("join-room").value = "";
-  const known = conversations.get(`room ${room}`);
-  const conversation = known ?? open("room", room);
   show(conversation);
   closeDrawers();
   $("text").focus();
-  if (known) return;
-  await join(conversation).catch((error) => complain(error.message));
-  remember();
-  renderPeople();
 });
 
 $("leave").addEventListener("click", async () => {

@@ -67,17 +67,26 @@ export class Conversation {
     const now = new Date();
     const follows = from === this.#last.from && now - this.#last.at < 120_000;
     this.#last = { from, at: now };
-    const body = element("div", { className: "body" });
-    if (!follows) {
-      body.append(element("div", { className: "by" },
-        paint(element("span", { className: "from" }, from), from), timeStamp(now)));
-    }
-    body.append(element("div", { className: "text", dir: "auto" }, text));
-    const row = element("div", { className: "message", data: { from } }, follows ? "" : avatar(from), body);
+    const row = this.#message(from, text, timeStamp(now));
     row.classList.toggle("follows", follows);
-    row.classList.toggle("whisper", !this.isRoom);
     if (!this.pinned) this.newer++;
     this.#append(row);
+  }
+
+  /** Shows, below all others, a message that is on its way. @returns {HTMLElement} to be removed */
+  addPending(from, text) {
+    const row = this.#message(from, text, "on its way…");
+    row.classList.add("pending");
+    delete row.dataset.from;
+    this.#append(row);
+    return row;
+  }
+
+  #message(from, text, when) {
+    const by = element("div", { className: "by" }, paint(element("span", { className: "from" }, from), from), when);
+    const said = element("div", { className: "text", dir: "auto" }, text);
+    return element("div", { className: this.isRoom ? "message" : "message whisper", data: { from } },
+      avatar(from), element("div", { className: "body" }, by, said));
   }
 
   /** Adds a line that nobody said. @param {string} kind joined, left, connection or gap */

@@ -10,9 +10,9 @@ const longestWait = 15_000;
  * comes back by itself while the server remembers it. A server that was
  * restarted does not: then a link starts afresh, again and again.
  *
- * Events: "status" after each change; "ready" when the hub can be called,
- * before and after which nothing is the same (rooms are to be joined again);
- * "back" when the connection came back to what it was; "gap" when messages are
+ * Events: "status" after each change; "ready" when a new connection stands and
+ * the server knows nothing of us yet, with detail true if it replaces one that
+ * broke; "back" when the connection came back to what it was; "gap" when messages are
  * lost; "refused" with the reason as detail; "log" with a text as detail.
  */
 export class Link extends EventTarget {
@@ -24,6 +24,7 @@ export class Link extends EventTarget {
   #handlers;
   #connection;
   #hub;
+  #broke = false;
   #failures = 0;
   #timer;
   #lostAt = 0;
@@ -83,7 +84,7 @@ export class Link extends EventTarget {
   #watch(connection) {
     const mine = (f) => (...args) => { if (connection === this.#connection) f(...args); };
     connection.on("statechange", mine((state) => this.#change(state)));
-    connection.on("transportfailed", mine(({ transport, error }) => this.#log(`${transport} failed: ${error.message}`)));
+    connection.on("transportfailed", mine(({ error }) => this.#log(`Attempt failed: ${error.message}`)));
     connection.on("slow", mine(() => this.#log("The connection is slow")));
     connection.on("gap", mine(() => this.#tell("gap")));
     connection.on("reconnecting", mine((reason) => {
@@ -101,13 +102,15 @@ export class Link extends EventTarget {
 
   #started(connection) {
     if (connection !== this.#connection) return;
-    this.#failures = 0;
     this.#log(`Connected over ${connection.transport}`);
-    this.#tell("ready");
+    this.#tell("ready", this.#broke);
+    this.#broke = false;
+    this.#failures = 0;
   }
 
   #ended(reason) {
     this.#log(`Ended: ${reason?.message ?? "stopped"}`);
+    this.#broke = true;
     if (reason?.code === "http" && reason.status >= 400 && reason.status < 500) {
       this.#tell("refused", reason.body || reason.message);
       return;
