@@ -377,7 +377,8 @@ type item struct {
 	raw string
 }
 
-// record reads the stream from here to its end.
+// record reads the stream from here to its end. When it returns the server has
+// done what it does at once: the headers of a stream come before the rest.
 func record(t testing.TB, s *classictest.Stream) *recording {
 	r := &recording{t: t, began: time.Now()}
 	go func() {
@@ -388,6 +389,7 @@ func record(t testing.TB, s *classictest.Stream) *recording {
 			}
 		}
 	}()
+	synctest.Wait()
 	return r
 }
 
