@@ -218,7 +218,7 @@ interface ConnectionOptions {
      */
     accessToken?: () => string | undefined | Promise<string | undefined>;
     /** Whether cookies are sent to other origins. Default: "include". */
-    credentials?: RequestCredentials;
+    credentials?: "omit" | "same-origin" | "include";
     /** Hears what the client does. There is no other output. */
     log?: (level: LogLevel, text: string, detail?: unknown) => void;
     /** Default: the global one. Node 20 has none: give npm `ws` where it shall be used. */
@@ -243,4 +243,4 @@ interface ConnectionOptions {
 }
 /** A hub's state, which goes to the server with each call and comes back changed. */
 type State = Record<string, any>;
-export { AnyHub, CallOptions, Callable, Cancel, Clock, ConnectionError, ConnectionErrorCode, ConnectionEvents, ConnectionOptions, ConnectionState, EventSourceLike, FetchLike, Handler, Hub, HubConnection, HubError, HubShape, LogLevel, PageEvents, Remote, State, TransportFailure, TransportName, Unsubscribe, WebSocketLike };
+export { HubConnection, type ConnectionEvents, type AnyHub, type Callable, type Handler, type Hub, type HubShape, type Remote, ConnectionError, HubError, type ConnectionErrorCode, type TransportFailure, type CallOptions, type Cancel, type Clock, type Unsubscribe, type ConnectionState, type ConnectionOptions, type EventSourceLike, type FetchLike, type LogLevel, type PageEvents, type TransportName, type WebSocketLike, type State };

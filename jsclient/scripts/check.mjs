@@ -1,5 +1,5 @@
 // npm run check: types, built files up to date, size, package, tests. It stops at the first failure.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,8 @@ import { bundle, files, root, weigh } from "./bundle.mjs";
 const run = (...args) => execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
 
 run("node_modules/typescript/bin/tsc", "-p", "test");
+// Programs for Node have no DOM types.
+run("node_modules/typescript/bin/tsc", "-p", "test/tsconfig.node.json");
 
 const fresh = mkdtempSync(join(tmpdir(), "hubwire-dist-"));
 try {
@@ -22,9 +24,17 @@ try {
   rmSync(fresh, { recursive: true, force: true });
 }
 
-run("node_modules/publint/src/cli.js", "--strict");
-run("node_modules/@arethetypeswrong/cli/dist/index.js", "--pack", ".", "--profile", "esm-only", "--format", "ascii");
+quietly("node_modules/publint/src/cli.js", "--strict");
+quietly("node_modules/@arethetypeswrong/cli/dist/index.js", "--pack", ".", "--profile", "esm-only", "--format", "ascii");
 run("scripts/test.mjs");
+
+/** What these print is of interest only where they fail. */
+function quietly(...args) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+  if (status === 0) return;
+  console.error(stdout + stderr);
+  process.exit(1);
+}
 
 function same(a, b) {
   try {

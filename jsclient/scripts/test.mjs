@@ -23,7 +23,7 @@ try {
     outExtension: { ".js": ".mjs" },
   });
   const tests = readdirSync(folder).map((name) => join(folder, name));
-  execFileSync(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=dot", ...tests], { cwd: root, stdio: "inherit" });
+  execFileSync(process.execPath, ["--enable-source-maps", "--test", "--test-timeout=60000", "--test-reporter=dot", ...tests], { cwd: root, stdio: "inherit" });
 } catch (error) {
   if (error.status === undefined) throw error;
   process.exitCode = 1;

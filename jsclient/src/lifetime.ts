@@ -166,8 +166,13 @@ export class Lifetime {
   #message(message: Message): void {
     // A handler may have stopped the connection in the middle of a frame.
     if (this.#state === "disconnected") return;
-    if (message.P) this.calls.progress(message);
-    else this.#hooks.message(message);
+    try {
+      if (message.P) this.calls.progress(message);
+      else this.#hooks.message(message);
+    } catch (thrown) {
+      // Not of our protocol. The others in the frame may be.
+      this.#hooks.failed(new ConnectionError("protocol", "a message cannot be understood", { cause: thrown }));
+    }
   }
 
   #shutdown(): void {

@@ -47,7 +47,7 @@ export interface ConnectionOptions {
   accessToken?: () => string | undefined | Promise<string | undefined>;
 
   /** Whether cookies are sent to other origins. Default: "include". */
-  credentials?: RequestCredentials;
+  credentials?: "omit" | "same-origin" | "include";
 
   /** Hears what the client does. There is no other output. */
   log?: (level: LogLevel, text: string, detail?: unknown) => void;
@@ -76,7 +76,7 @@ export interface Environment {
   readonly transports: readonly TransportName[];
   readonly query: string;
   readonly accessToken?: () => string | undefined | Promise<string | undefined>;
-  readonly credentials: RequestCredentials;
+  readonly credentials: "omit" | "same-origin" | "include";
   readonly log: (level: LogLevel, text: string, detail?: unknown) => void;
   readonly WebSocket?: new (url: string) => WebSocketLike;
   readonly EventSource?: new (url: string, init: { withCredentials: boolean }) => EventSourceLike;
