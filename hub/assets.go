@@ -2,16 +2,20 @@ package hub
 
 import (
 	"net/http"
+	"path"
 
 	"github.com/hubwire/hubwire/hub/codec"
+	"github.com/hubwire/hubwire/jsclient"
 )
 
 // An asset answers requests for files, or returns false.
 type asset func(w http.ResponseWriter, r *http.Request, s *codec.Site) bool
 
+// serveAsset answers requests for the client of this project and for the files
+// of the families, such as a script with a proxy for each hub.
 func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request) bool {
-	if len(s.assets) == 0 {
-		return false
+	if serveClient(w, r) {
+		return true
 	}
 	site := s.hubs.Load().site
 	for _, a := range s.assets {
@@ -19,5 +23,20 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request) bool {
 			return true
 		}
 	}
+	return false
+}
+
+// serveClient serves .../client.js and its kin. Pages of any origin may load
+// them: they hold nothing of the program.
+func serveClient(w http.ResponseWriter, r *http.Request) bool {
+	name := path.Base(r.URL.Path)
+	if len(name) < len("client.") || name[:len("client.")] != "client." {
+		return false
+	}
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	if jsclient.ServeFile(w, r, name) {
+		return true
+	}
+	w.Header().Del("Access-Control-Allow-Origin")
 	return false
 }

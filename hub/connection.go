@@ -67,12 +67,8 @@ func (c *connection) end() []*core {
 	return begun
 }
 
-// queue returns where calls of h run: the connection's own queue, in order
-// with everything else, or a lane of the hub.
-func (c *connection) queue(h *core) *persistent.Queue {
-	if h.width == 1 {
-		return c.conn.Queue()
-	}
+// lane returns the queue on which calls of h run, beside the connection's own.
+func (c *connection) lane(h *core) *persistent.Queue {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := c.lanes[h]

@@ -49,9 +49,40 @@ func (c *connection) invoke(in persistent.Incoming, inv *codec.Invocation) {
 		return
 	}
 	k := newInvocation(h, c, in, inv)
-	if !c.queue(h).Offer(k.serve) {
-		c.refuse(in, inv, codec.Busy, "Too many calls of this connection are waiting.")
+	if h.width > 1 {
+		c.invokeOnLane(k)
+		return
 	}
+	if !c.conn.Queue().Offer(k.serve) {
+		c.refuseBusy(k)
+	}
+}
+
+// invokeOnLane queues a call beside the connection's queue.
+func (c *connection) invokeOnLane(k *call) {
+	calls := &c.server.lanes
+	if !calls.begin() {
+		k.answer.Reject(errShuttingDown)
+		return
+	}
+	served := func() {
+		defer calls.end()
+		k.serve()
+	}
+	if !c.lane(k.hub).Offer(served) {
+		calls.end()
+		c.refuseBusy(k)
+	}
+}
+
+func (c *connection) refuseBusy(k *call) {
+	c.refuse(k.answer, k.inv, codec.Busy, "Too many calls of this connection are waiting.")
+}
+
+var errShuttingDown = &negotiate.Refusal{
+	Status: http.StatusServiceUnavailable,
+	Reason: "shutting_down",
+	Text:   "The server is shutting down.",
 }
 
 // find returns the hub of that name, or the connection's one hub where the

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -23,9 +24,7 @@ type Server struct {
 	encodings []codec.Encoding
 	assets    []asset
 
-	// calls counts the calls that run on lanes of their own. Shutdown waits
-	// for them.
-	calls sync.WaitGroup
+	lanes inFlight // the calls of hubs that allow more than one at a time
 
 	register sync.Mutex // held while hubs changes
 	hubs     atomic.Pointer[hubTable]
@@ -81,20 +80,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // tells clients to come back elsewhere, and returns when nothing is left
 // running or ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
-	if err := s.endpoint.Shutdown(ctx); err != nil {
-		return err
-	}
-	idle := make(chan struct{})
-	go func() {
-		s.calls.Wait()
-		close(idle)
-	}()
-	select {
-	case <-idle:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	late := s.lanes.drain(ctx)
+	return cmp.Or(s.endpoint.Shutdown(ctx), late)
 }
 
 // Endpoint returns the connections below the hubs.
