@@ -32,7 +32,7 @@ class Window {
   static async open(scene, name, { room = "lobby", origin = scene.server.url, viewport } = {}) {
     const peer = await scene.blank({ viewport, reducedMotion: "reduce" });
     const { page } = peer;
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(20_000);
     await page.goto(origin);
     await page.fill("#name", name);
     await page.fill("#first-room", room);

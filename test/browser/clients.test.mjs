@@ -136,13 +136,15 @@ describe("what people do with a hub", { concurrency }, () => {
           const ann = await scene.peer(document, options("ann"));
           await ann.invoke("room", "join", "lobby");
 
-          const streamed = scene.server.command("publish", { group: "lobby", from: 1, to: 400, every: "2ms" });
-          for (const reached of [60, 200]) {
-            await ann.wait("message", reached);
+          const streaming = scene.server.command("stream", { group: "lobby", every: "2ms" });
+          for (const cut of numbers(1, 4)) {
+            await ann.wait("message", 40 * cut);
             await scene.server.command("cut");
           }
-          await streamed;
-          assert.deepEqual(await ann.messages(400), numbers(1, 400).map((n) => [n]));
+          await ann.wait("message", 200);
+          await scene.server.command("release");
+          const { last } = await streaming;
+          assert.deepEqual(await ann.messages(last), numbers(1, last).map((n) => [n]));
           assert.deepEqual(scene.server.events({ event: "disconnected" }), []);
         });
       });

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const patience = 15_000;
+const patience = 20_000;
 
 export const transports = ["webSockets", "serverSentEvents", "longPolling"];
 

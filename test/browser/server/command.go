@@ -14,7 +14,7 @@ type command struct {
 	Number int    `json:"command"`
 	Do     string `json:"do"`
 
-	// Of publish and publishRaw.
+	// Of publish, publishRaw and stream.
 	Group    string `json:"group"`
 	From, To int
 	Every    duration
@@ -23,6 +23,9 @@ type command struct {
 type answer struct {
 	Number int    `json:"command"`
 	Error  string `json:"error,omitempty"`
+
+	// Last is the last number that stream sent.
+	Last int `json:"last,omitempty"`
 }
 
 // A commander carries out commands.
@@ -48,7 +51,7 @@ func (c *commander) obey(in io.Reader) {
 		}
 		running.Go(func() {
 			a := answer{Number: cmd.Number}
-			if err := c.do(&cmd); err != nil {
+			if err := c.do(&cmd, &a); err != nil {
 				a.Error = err.Error()
 			}
 			c.out.print(a)
@@ -56,7 +59,7 @@ func (c *commander) obey(in io.Reader) {
 	}
 }
 
-func (c *commander) do(cmd *command) error {
+func (c *commander) do(cmd *command, a *answer) (err error) {
 	switch cmd.Do {
 	case "cut":
 		c.network.cut()
@@ -69,6 +72,9 @@ func (c *commander) do(cmd *command) error {
 		return publish(cmd, c.hubs.room.Clients.Group(cmd.Group).Numbered)
 	case "publishRaw":
 		return publish(cmd, func(n int) error { return c.hubs.raw.SendGroup(cmd.Group, n) })
+	case "stream":
+		a.Last, err = c.stream(cmd)
+		return err
 	case "release":
 		close(c.hubs.release)
 	default:
@@ -83,9 +89,25 @@ func publish(cmd *command, send func(n int) error) error {
 		if err := send(n); err != nil {
 			return err
 		}
-		time.Sleep(time.Duration(cmd.Every))
 	}
 	return nil
+}
+
+// stream sends numbers from 1 on, one in a while, until release.
+func (c *commander) stream(cmd *command) (last int, err error) {
+	tick := time.NewTicker(time.Duration(cmd.Every))
+	defer tick.Stop()
+	for {
+		if err := c.hubs.room.Clients.Group(cmd.Group).Numbered(last + 1); err != nil {
+			return last, err
+		}
+		last++
+		select {
+		case <-tick.C:
+		case <-c.hubs.release:
+			return last, nil
+		}
+	}
 }
 
 // A duration is written as Go writes it, for example "2ms".
