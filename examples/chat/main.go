@@ -90,7 +90,6 @@ func page() http.Handler {
 			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer") // the name is in the URL
-		h.Set("Cache-Control", "no-cache")
 		server.ServeHTTP(w, r)
 	})
 }

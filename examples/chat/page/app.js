@@ -215,6 +215,7 @@ function show(conversation) {
 function render() {
   const title = !current ? "No conversation" : current.isRoom ? `# ${current.name}` : `Whispering with ${current.name}`;
   $("title").textContent = title;
+  $("nowhere").hidden = Boolean(current);
   $("leave").hidden = $("text").hidden = $("send").hidden = !current;
   $("leave").textContent = current?.isRoom ? "Leave" : "Close";
   $("text").placeholder = !current ? "" : current.isRoom ? `Say something in ${current.name}` : `Whisper to ${current.name}`;
