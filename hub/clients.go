@@ -61,12 +61,17 @@ func (c Clients[C]) User(user string) C {
 // Users calls all connections of the users.
 func (c Clients[C]) Users(users ...string) C { return c.b.bind(c.b.core.toUsers(users...)) }
 
-// CallerClients are the Clients that a hub method sees: it has a caller.
+// CallerClients are the Clients that a hub method sees: beside all methods of
+// [Clients] they have those that stand for its caller.
 type CallerClients[C any] struct {
-	Clients[C]
+	everyone[C]
 
 	call *call
 }
+
+// everyone is Clients by another name: a field of that name would hide the
+// method.
+type everyone[C any] = Clients[C]
 
 // Caller calls the connection whose call this is. State that the method has
 // set goes with it.
