@@ -13,12 +13,14 @@ import (
 // An attachment is an exchange in use by a connection, from Attach to its end.
 type attachment struct {
 	// Immutable after Attach.
-	conn    *Conn
-	x       dialect.Exchange
-	from    uint64 // where in the log it starts
-	since   time.Time
-	spawned bool          // writers are goroutines of ours
-	signal  chan struct{} // wakes Run; holds one, so that a wake is never lost
+	conn  *Conn
+	x     dialect.Exchange
+	from  uint64 // where in the log it starts
+	since time.Time
+
+	keepAlive time.Duration // 0 for none
+	spawned   bool          // writers are goroutines of ours
+	signal    chan struct{} // wakes Run; holds one, so that a wake is never lost
 
 	// Owned by the writer.
 	spare []*messagelog.Entry
@@ -37,6 +39,7 @@ type attachment struct {
 func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
 	now := time.Now()
 	return &attachment{
+		keepAlive: max(or(x.KeepAlive, c.endpoint.settings.KeepAlive), 0),
 		conn:      c,
 		x:         x,
 		from:      from,
@@ -128,6 +131,10 @@ func (a *attachment) step() bool {
 		return false
 	}
 	a.spare = nil
+	if b.parting {
+		a.end(a.part(b.why))
+		return false
+	}
 	if err := a.write(b); err != nil {
 		a.end(err)
 		return false
@@ -198,8 +205,31 @@ func (a *attachment) send(b dialect.Batch) error {
 // Reply writes a payload outside of the log, on this goroutine where nobody
 // else is writing.
 func (a *attachment) Reply(payload []byte) {
-	m := &messagelog.Entry{Payload: messagelog.JSON(payload)}
-	if a.conn.out.reply(a, m) && a.step() && a.conn.out.more(a) {
+	a.conn.answer(a, messagelog.JSON(payload))
+}
+
+// reply writes a payload outside of the log, to whatever exchange there is.
+func (c *Conn) reply(p messagelog.Payload) { c.answer(nil, p) }
+
+func (c *Conn) answer(only *attachment, p messagelog.Payload) {
+	a, write, over := c.out.reply(only, &messagelog.Entry{Payload: p}, c.endpoint.delivered.Load())
+	switch {
+	case over:
+		c.end(dialect.Lost)
+	case !write:
+	case !a.spawned:
+		a.wake()
+	case a.step() && c.out.more(a):
+		a.wake()
+	}
+}
+
+// Pause stops the taking of messages.
+func (a *attachment) Pause() { a.conn.out.pause(a) }
+
+// Resume lets them be taken again.
+func (a *attachment) Resume() {
+	if a.conn.out.resume(a) {
 		a.wake()
 	}
 }
@@ -207,7 +237,8 @@ func (a *attachment) Reply(payload []byte) {
 // Detach ends the exchange because its transport is gone.
 func (a *attachment) Detach(reason error) { a.end(reason) }
 
-// end ends the exchange, once. The connection stays.
+// end ends the exchange, once. The connection stays, unless the exchange is a
+// final one.
 func (a *attachment) end(reason error) {
 	a.once.Do(func() {
 		if a.conn.out.detach(a) || reason == errAnswered || reason == errSlow {
@@ -221,6 +252,31 @@ func (a *attachment) end(reason error) {
 			a.x.Stream.Close()
 		}
 	})
+	if a.x.Final && reason != errReplaced {
+		a.conn.end(dialect.Lost)
+	}
+}
+
+// part writes the word for the end of the connection, and returns the reason
+// that the exchange ends for.
+func (a *attachment) part(why dialect.Ending) error {
+	if frames := a.x.Framer.(dialect.Parter).Parting(why); len(frames) > 0 {
+		if err := a.x.Stream.Send(frames); err != nil {
+			return err
+		}
+	}
+	return endReasons[why]
+}
+
+// partingTimeout bounds how long a client may keep the end of its connection
+// from being written: it is what the reference server waits for the other half
+// of a close.
+const partingTimeout = 5 * time.Second
+
+// hurry ends the exchange of a connection that is no more, in case the writer
+// does not come to it.
+func (a *attachment) hurry(why dialect.Ending) {
+	time.AfterFunc(partingTimeout, func() { a.end(endReasons[why]) })
 }
 
 // tooSlow ends the exchange of a client that does not keep up. The outbox has
@@ -238,6 +294,9 @@ func (a *attachment) tooSlow() {
 
 // parting reports whether there is a last word to write.
 func (a *attachment) parting() bool {
+	if _, parter := a.x.Framer.(dialect.Parter); parter {
+		return false // it has been written
+	}
 	return a.err == errGoingAway || a.x.Once && a.err != errAnswered
 }
 

@@ -28,6 +28,10 @@ type Conn struct {
 	cancel   context.CancelFunc
 	queue    Queue
 
+	oneChannel bool          // replies travel with the messages
+	patience   time.Duration // how long the client may be away
+	ended      func(dialect.Ending, []*messagelog.Entry)
+
 	// Guarded by the endpoint's mu.
 	subs   []*subscription
 	groups []string // never overwritten, only replaced
@@ -100,7 +104,7 @@ func (c *Conn) Send(p messagelog.Payload) error {
 }
 
 // Abort ends the connection from the server's side.
-func (c *Conn) Abort() { c.end(endAborted) }
+func (c *Conn) Abort() { c.end(dialect.Aborted) }
 
 // open returns the connection with o's id, made if need be.
 func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
@@ -134,13 +138,18 @@ func (e *Endpoint) newConn(o dialect.Opening) *Conn {
 		ctx:      ctx,
 		cancel:   cancel,
 		queue:    Queue{Max: e.opts.MaxQueuedCalls},
+
+		oneChannel: o.OneChannel,
+		patience:   or(o.DisconnectTimeout, e.settings.DisconnectTimeout),
+		ended:      o.Ended,
 	}
 	c.request.Store(o.Request)
 	c.out.written = e.delivered.Load()
 	c.out.limits = limits{entries: e.opts.MaxQueued, bytes: e.opts.MaxQueuedBytes}
+	c.out.keeps, c.out.settled = o.OneChannel, o.OneChannel
 	c.start.restored = o.Restored
 	c.alive.detachedAt = time.Now()
-	c.alive.timer = time.AfterFunc(e.settings.DisconnectTimeout, c.tick)
+	c.alive.timer = time.AfterFunc(c.patience, c.tick)
 	e.work.Add(1)
 	e.counters.opened.Add(1)
 	return c
@@ -169,32 +178,25 @@ func contains(names []string, name string) bool {
 	return false
 }
 
-// An ending says why a connection ends.
-type ending int
-
-const (
-	endAborted  ending = iota // by the server
-	endStopped                // by the client
-	endTimedOut               // the client did not come back
-	endRefused                // the application refused it
-	endShutdown
-)
-
 // end ends the connection, once. Everything that is on its queue still runs,
 // and then the disconnected event.
-func (c *Conn) end(why ending) {
-	if !c.endpoint.forget(c) {
+func (c *Conn) end(why dialect.Ending) {
+	r, live := c.endpoint.forget(c)
+	if !live {
 		return
 	}
-	c.out.end(endReasons[why])
+	c.out.end(why)
 	c.alive.stop()
 	c.cancel()
+	if c.ended != nil {
+		c.ended(why, c.rest(r))
+	}
 	c.queue.Do(func() {
 		defer c.endpoint.work.Done()
 		c.start.reject()
 		if c.start.raised() {
 			c.endpoint.guard("disconnected", func() error {
-				c.endpoint.app.Disconnected(c, why == endStopped)
+				c.endpoint.app.Disconnected(c, why == dialect.Stopped)
 				return nil
 			})
 		}
@@ -202,18 +204,35 @@ func (c *Conn) end(why ending) {
 	})
 }
 
-// forget takes c out of everything, and reports false if it is out already.
-func (e *Endpoint) forget(c *Conn) bool {
+// rest returns what no exchange took of a connection that is no more.
+func (c *Conn) rest(r resumption) []*messagelog.Entry {
+	if !c.oneChannel {
+		return nil
+	}
+	kept, vacant := c.out.leave(&r.from)
+	if !vacant {
+		return nil
+	}
+	missed, _, err := c.endpoint.missed(c, r, nil)
+	if err != nil {
+		c.endpoint.opts.Logger.Error("hubwire: cannot read the message log", "connection", c.id, "err", err)
+	}
+	return merge(missed, kept)
+}
+
+// forget takes c out of everything, and reports false if it is out already. The
+// resumption is what the connection may have missed by then.
+func (e *Endpoint) forget(c *Conn) (r resumption, live bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.conns[c.id] != c {
-		return false
+		return r, false
 	}
 	delete(e.conns, c.id)
 	for len(c.subs) > 0 {
 		e.unsubscribe(c, len(c.subs)-1)
 	}
-	return true
+	return resumption{upTo: e.delivered.Load(), topics: c.Admission().Topics, groups: c.groups}, true
 }
 
 // Refusals of requests that belong to a connection.

@@ -1,6 +1,7 @@
 package persistent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -32,6 +33,8 @@ type Endpoint struct {
 	log      messagelog.Log
 	keyring  *negotiate.Keyring
 	handler  http.Handler
+	ctx      context.Context // ends when the endpoint is shut down
+	cancel   context.CancelFunc
 
 	// delivered is the newest entry that has reached every outbox.
 	delivered atomic.Uint64
@@ -82,6 +85,7 @@ func New(o Options, app Application) (*Endpoint, error) {
 		conns:    make(map[string]*Conn),
 		topics:   make(map[string]*topic),
 	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.delivered.Store(e.log.Head())
 	e.log.Deliver(e.deliver)
 	e.handler = origins.Handler(http.HandlerFunc(e.serve))

@@ -1,12 +1,14 @@
 package persistent
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent/dialect"
+	"github.com/hubwire/hubwire/persistent/messagelog"
 )
 
 // A host shows an endpoint to the dialects.
@@ -71,6 +73,9 @@ func (h host) Find(id string) dialect.Connection {
 	return nil
 }
 
+// Context implements dialect.Host.
+func (h host) Context() context.Context { return h.ctx }
+
 // Go implements dialect.Host.
 func (h host) Go(f func()) { h.spawn(f) }
 
@@ -102,7 +107,9 @@ type connection struct {
 
 func (c connection) Start() error                { return c.raiseConnected() }
 func (c connection) Receive(in dialect.Incoming) { c.receive(in) }
-func (c connection) Stop()                       { c.end(endStopped) }
+func (c connection) Stop()                       { c.end(dialect.Stopped) }
+func (c connection) End(why dialect.Ending)      { c.end(why) }
+func (c connection) Reply(p messagelog.Payload)  { c.reply(p) }
 
 // Attach implements dialect.Connection.
 func (c connection) Attach(x dialect.Exchange) (dialect.Attachment, error) {

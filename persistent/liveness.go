@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"github.com/hubwire/hubwire/persistent/dialect"
 )
 
 // aliveState is the one timer of a connection. It goes off when a keep-alive is
@@ -20,10 +22,10 @@ func (c *Conn) tick() {
 	now := time.Now()
 	a, lastFrame := c.out.current()
 	if a == nil {
-		if left := c.alive.left(now, c.endpoint.settings.DisconnectTimeout); left > 0 {
+		if left := c.alive.left(now, c.patience); left > 0 {
 			c.alive.arm(left)
 		} else {
-			c.end(endTimedOut)
+			c.end(dialect.TimedOut)
 		}
 		return
 	}
@@ -37,8 +39,8 @@ func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 // dues returns when a keep-alive is due and when the exchange is too old, or
 // zero times for never.
 func (a *attachment) dues(lastFrame time.Time) (keepAlive, idle time.Time) {
-	if every := a.conn.endpoint.settings.KeepAlive; every > 0 {
-		keepAlive = lastFrame.Add(every - a.conn.jitter(every))
+	if a.keepAlive > 0 {
+		keepAlive = lastFrame.Add(a.keepAlive - a.conn.jitter(a.keepAlive))
 	}
 	if a.x.IdleTimeout > 0 {
 		idle = a.since.Add(a.x.IdleTimeout)
@@ -54,7 +56,7 @@ func (a *attachment) next(now, lastFrame time.Time) time.Duration {
 		if at.After(now) {
 			wait = min(wait, at.Sub(now))
 		} else if !at.IsZero() {
-			wait = min(wait, a.conn.endpoint.settings.KeepAlive, time.Minute)
+			wait = min(wait, max(a.keepAlive, time.Second), time.Minute)
 		}
 	}
 	return max(wait, time.Second)
@@ -79,7 +81,7 @@ func (c *Conn) lost() {
 	c.alive.mu.Lock()
 	c.alive.detachedAt = time.Now()
 	c.alive.mu.Unlock()
-	c.alive.arm(c.endpoint.settings.DisconnectTimeout)
+	c.alive.arm(c.patience)
 }
 
 func (s *aliveState) left(now time.Time, timeout time.Duration) time.Duration {

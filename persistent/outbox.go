@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hubwire/hubwire/persistent/dialect"
 	"github.com/hubwire/hubwire/persistent/messagelog"
 )
 
@@ -19,20 +20,27 @@ var (
 	errTimedOut  = errors.New("persistent: the client did not come back")
 	errRefused   = errors.New("persistent: the application refused the connection")
 	errGoingAway = errors.New("persistent: the server is shutting down")
+	errLost      = errors.New("persistent: the transport of the connection is gone")
+	errFailed    = errors.New("persistent: the client broke the protocol")
+	errExpired   = errors.New("persistent: the client has to authenticate anew")
 )
 
 var endReasons = [...]error{
-	endAborted:  errAborted,
-	endStopped:  errStopped,
-	endTimedOut: errTimedOut,
-	endRefused:  errRefused,
-	endShutdown: errGoingAway,
+	dialect.Aborted:  errAborted,
+	dialect.Stopped:  errStopped,
+	dialect.TimedOut: errTimedOut,
+	dialect.Refused:  errRefused,
+	dialect.ShutDown: errGoingAway,
+	dialect.Lost:     errLost,
+	dialect.Failed:   errFailed,
+	dialect.Expired:  errExpired,
 }
 
 type limits struct{ entries, bytes int }
 
 // An outbox holds the messages between the fan-out and the writer of the
-// exchange that is attached. Without one it holds nothing: the log has it all.
+// exchange that is attached. Without one it holds nothing, the log has it all;
+// but replies, which are not in the log, where clients do not ask twice.
 //
 // A writer is at work while busy is set. Who finds it unset and has something
 // to write sets it and starts the writer; the writer unsets it when it finds
@@ -40,6 +48,7 @@ type limits struct{ entries, bytes int }
 // lying, and there is one writer at a time.
 type outbox struct {
 	limits limits // immutable
+	keeps  bool   // immutable: replies wait for an exchange
 
 	mu    sync.Mutex
 	att   *attachment
@@ -48,6 +57,13 @@ type outbox struct {
 	busy  bool
 	held  bool // what was missed is being read; items wait behind it
 	gap   bool // the next batch must tell of lost messages
+
+	paused bool   // the exchange takes nothing for now
+	kept   []kept // replies without an exchange
+
+	// The connection is no more; the exchange ends when all is written.
+	ending bool
+	why    dialect.Ending
 
 	// A deadline has passed: the writer has to say something.
 	keepAlive, idle bool
@@ -78,7 +94,7 @@ func (o *outbox) push(m *messagelog.Entry) {
 		o.att = nil
 		o.clear()
 	}
-	start := !over && o.claim()
+	start := !over && !o.paused && o.claim()
 	o.mu.Unlock()
 	switch {
 	case over:
@@ -134,6 +150,8 @@ func (o *outbox) release(a *attachment, missed []*messagelog.Entry, gap bool) {
 	if o.att != a {
 		return
 	}
+	missed = merge(missed, o.kept)
+	o.kept = nil
 	a.replayed = len(missed)
 	for _, m := range missed {
 		if m.Payload != nil {
@@ -156,6 +174,9 @@ type batch struct {
 	gap       bool
 	keepAlive bool // nothing to say but that we are there
 	last      bool // the exchange ends with it
+
+	parting bool // nothing to say but farewell
+	why     dialect.Ending
 }
 
 // take returns what there is to write next, or false if a has nothing to do any
@@ -167,11 +188,16 @@ func (o *outbox) take(a *attachment, spare []*messagelog.Entry) (b batch, ok boo
 	if o.att != a {
 		return b, false
 	}
+	if o.paused && !o.ending {
+		return o.takePaused(a)
+	}
 	n := o.fitting()
 	b = batch{entries: o.items[:n:n], whole: n == len(o.items), at: delivered, gap: o.gap}
 	switch {
 	case n > 0 || o.gap:
 		b.last = a.x.Once
+	case o.ending:
+		b.parting, b.why, b.last = true, o.why, true
 	case o.idle:
 		b.last = true
 	case o.keepAlive:
@@ -193,6 +219,35 @@ func (o *outbox) take(a *attachment, spare []*messagelog.Entry) (b batch, ok boo
 	return b, true
 }
 
+// takePaused returns a keep-alive, if one is due. Nothing else is taken.
+func (o *outbox) takePaused(a *attachment) (b batch, ok bool) {
+	if !o.keepAlive {
+		o.rest(a)
+		return b, false
+	}
+	o.keepAlive = false
+	return batch{keepAlive: true}, true
+}
+
+// pause stops the taking of items.
+func (o *outbox) pause(a *attachment) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.paused = o.att == a
+}
+
+// resume lets items be taken again. It reports whether the caller has to wake
+// the writer.
+func (o *outbox) resume(a *attachment) (wake bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.att != a || !o.paused {
+		return false
+	}
+	o.paused = false
+	return (len(o.items) > 0 || o.gap) && o.claim()
+}
+
 // more reports whether there is more to write, and otherwise lets the writer go.
 func (o *outbox) more(a *attachment) bool {
 	o.mu.Lock()
@@ -200,7 +255,11 @@ func (o *outbox) more(a *attachment) bool {
 	if o.att != a {
 		return false
 	}
-	if len(o.items) > 0 || o.gap || o.idle || o.keepAlive {
+	if o.paused && !o.ending {
+		if o.keepAlive {
+			return true
+		}
+	} else if len(o.items) > 0 || o.gap || o.idle || o.keepAlive || o.ending {
 		return true
 	}
 	o.rest(a)
@@ -241,17 +300,59 @@ func (o *outbox) fitting() int {
 	return len(o.items)
 }
 
-// reply queues a payload that is not in the log. It reports whether the caller
-// has to write.
-func (o *outbox) reply(a *attachment, m *messagelog.Entry) (write bool) {
+// reply queues a payload that is not in the log, for one exchange only or for
+// whichever there is. Write tells the caller to write, for a. Over means that
+// the payload cannot be kept.
+func (o *outbox) reply(only *attachment, m *messagelog.Entry, delivered uint64) (a *attachment, write, over bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.att != a {
-		return false
+	if o.ending || only != nil && o.att != only {
+		return nil, false, false
+	}
+	if o.att == nil {
+		if o.keeps {
+			o.kept = append(o.kept, kept{m, delivered})
+		}
+		return nil, false, len(o.kept) > o.limits.entries
 	}
 	o.items = append(o.items, m)
 	o.bytes += m.Payload.Size()
-	return o.claim()
+	over = o.keeps && !o.held && (len(o.items) > o.limits.entries+o.att.replayed || o.bytes > o.limits.bytes+o.att.replayedBytes)
+	return o.att, !o.paused && o.claim(), over
+}
+
+// A kept is a reply that waits for an exchange, with the last entry of the log
+// that comes before it.
+type kept struct {
+	entry *messagelog.Entry
+	after uint64
+}
+
+// keep sees to the replies among items that nobody will write.
+func (o *outbox) keep(items []*messagelog.Entry) {
+	after := uint64(0)
+	for _, m := range items {
+		if m.Seq > 0 {
+			after = m.Seq
+		} else {
+			o.kept = append(o.kept, kept{m, after})
+		}
+	}
+}
+
+// merge puts replies at their places between entries of the log.
+func merge(entries []*messagelog.Entry, replies []kept) []*messagelog.Entry {
+	if len(replies) == 0 {
+		return entries
+	}
+	merged := make([]*messagelog.Entry, 0, len(entries)+len(replies))
+	for _, r := range replies {
+		for len(entries) > 0 && entries[0].Seq <= r.after {
+			merged, entries = append(merged, entries[0]), entries[1:]
+		}
+		merged = append(merged, r.entry)
+	}
+	return append(merged, entries...)
 }
 
 // current returns the exchange that is attached, and when it last said
@@ -303,8 +404,8 @@ func (o *outbox) detach(a *attachment) bool {
 	return true
 }
 
-// end ends the exchange that is attached, if any.
-func (o *outbox) end(why error) {
+// drop ends the exchange that is attached, if any.
+func (o *outbox) drop(why error) {
 	o.mu.Lock()
 	a := o.att
 	o.mu.Unlock()
@@ -313,7 +414,43 @@ func (o *outbox) end(why error) {
 	}
 }
 
+// end ends the exchange that is attached, if any, for good. Where the family
+// has a word for it, what is queued is written before.
+func (o *outbox) end(why dialect.Ending) {
+	o.mu.Lock()
+	a := o.att
+	o.ending, o.why = true, why
+	if a == nil {
+		o.mu.Unlock()
+		return
+	}
+	if _, parts := a.x.Framer.(dialect.Parter); !parts {
+		o.mu.Unlock()
+		a.end(endReasons[why])
+		return
+	}
+	start := o.claim()
+	o.mu.Unlock()
+	a.hurry(why)
+	if start {
+		a.wake()
+	}
+}
+
+// leave returns what nobody wrote, once the connection has ended: replies, and
+// what the log has after the place. Vacant is false if an exchange writes it.
+func (o *outbox) leave(place *uint64) (replies []kept, vacant bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	*place = o.written
+	replies, o.kept = o.kept, nil
+	return replies, o.att == nil
+}
+
 func (o *outbox) clear() {
+	if o.keeps {
+		o.keep(o.items)
+	}
 	o.items, o.bytes = nil, 0
-	o.busy, o.held, o.gap, o.keepAlive, o.idle = false, false, false, false, false
+	o.busy, o.held, o.gap, o.keepAlive, o.idle, o.paused = false, false, false, false, false, false
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"sync/atomic"
+
+	"github.com/hubwire/hubwire/persistent/dialect"
 )
 
 // counters are what Stats reports.
@@ -48,8 +50,9 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 		}
 	}
 	for _, c := range e.enter(closed) {
-		c.end(endShutdown)
+		c.end(dialect.ShutDown)
 	}
+	e.cancel()
 	done := make(chan struct{})
 	go func() {
 		e.work.Wait()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+
+	"github.com/hubwire/hubwire/persistent/dialect"
 )
 
 // startState is how far a connection has come: new, starting, started, or
@@ -49,7 +51,7 @@ func (c *Conn) raiseConnected() error {
 	})
 	<-s.done
 	if s.err != nil {
-		c.end(endRefused)
+		c.end(dialect.Refused)
 	}
 	return s.err
 }
@@ -63,7 +65,7 @@ func (c *Conn) raiseReconnected(missed Missed) {
 		c.begin()
 		err := c.endpoint.guard("reconnected", func() error { return c.endpoint.app.Reconnected(c, missed) })
 		if err != nil {
-			c.out.end(err)
+			c.out.drop(err)
 		}
 	})
 }

@@ -74,6 +74,10 @@ type Host interface {
 
 	// Go runs f on a goroutine that the host's Shutdown waits for.
 	Go(f func())
+
+	// Context ends when the host is shut down, for what a dialect keeps beside
+	// the connections.
+	Context() context.Context
 }
 
 // An Admission is what the application lets a connection listen to.
@@ -98,7 +102,35 @@ type Opening struct {
 	// Restored says that the client has been connected before, to this host
 	// or to another one, and does not start anew.
 	Restored bool
+
+	// DisconnectTimeout takes the place of the host's for this connection. 0
+	// means the host's.
+	DisconnectTimeout time.Duration
+
+	// OneChannel says that replies travel with the messages, and that clients
+	// do not ask for either twice. Replies are then kept while no exchange is
+	// attached, and what was written counts as received from the start.
+	OneChannel bool
+
+	// Ended, if it is not nil, is called once, when the connection has ended.
+	// Rest is what no exchange took any more, of a connection with OneChannel.
+	Ended func(why Ending, rest []*messagelog.Entry)
 }
+
+// An Ending is why a connection ended.
+type Ending int
+
+// The endings.
+const (
+	Aborted  Ending = iota // by the server
+	Stopped                // by the client
+	TimedOut               // the client did not come back
+	Refused                // the application's connected handler failed
+	ShutDown               // the host is shut down
+	Lost                   // its final exchange is gone
+	Failed                 // the client broke the protocol
+	Expired                // the client may come back, but has to prove anew who it is
+)
 
 // A Connection is a logical connection: it outlives the HTTP exchanges that
 // serve it. Its methods may be called from any goroutine.
@@ -118,8 +150,16 @@ type Connection interface {
 	// handled in the order of the calls. It does not block.
 	Receive(in Incoming)
 
+	// Reply writes a payload outside of the log, behind everything that is
+	// queued already, to the exchange that is attached. Without one it waits
+	// for the next, if the connection was opened with OneChannel.
+	Reply(p messagelog.Payload)
+
 	// Stop ends the connection as its client asked for.
 	Stop()
+
+	// End ends the connection for a reason that the dialect found.
+	End(why Ending)
 }
 
 // An Exchange is one transport request that carries outgoing messages.
@@ -141,6 +181,13 @@ type Exchange struct {
 
 	// Once ends the exchange after its first batch (long polling).
 	Once bool
+
+	// Final ends the connection with the exchange.
+	Final bool
+
+	// KeepAlive takes the place of the host's for this exchange. 0 means the
+	// host's, negative none.
+	KeepAlive time.Duration
 
 	// IdleTimeout ends the exchange, with an empty batch, when it is this
 	// old. 0 means never.
@@ -168,8 +215,14 @@ type Attachment interface {
 	// queued already.
 	Reply(payload []byte)
 
+	// Pause stops the taking of messages until Resume: they wait in the
+	// outbox, within its limits. Keep-alives go on.
+	Pause()
+	Resume()
+
 	// Detach ends the exchange: the transport is gone, for the given reason.
-	// The connection lives on and waits for its client.
+	// The connection lives on and waits for its client, unless the exchange
+	// is a final one.
 	Detach(reason error)
 }
 
@@ -188,6 +241,15 @@ type Framer interface {
 	// KeepAlive returns the frame that shows an idle client that the server
 	// is there, or nil where the transport has its own way.
 	KeepAlive() []byte
+}
+
+// A Parter is a Framer of a family that has a word for the end of a connection.
+// What is queued is then written before the exchange is closed, and the word
+// last. Families whose clients learn of the end in another way, or are to find
+// out by themselves, do not implement it.
+type Parter interface {
+	// Parting returns the frames that say why the connection ends, or nil.
+	Parting(why Ending) [][]byte
 }
 
 // A Batch is a run of outgoing messages of one connection, in order.
