@@ -260,14 +260,17 @@ func TestClassic037EmptyFrames(t *testing.T) {
 }
 
 // chunks makes a request by itself and records the answer as it is flushed.
-func (s *site) chunks(method, address string) (*recording, *http.Response) {
+func (s *site) chunks(method, address string, header ...string) (*recording, *http.Response) {
 	s.Helper()
 	req, err := http.NewRequest(method, address, nil)
 	s.must(err)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	res, err := s.client.Do(req)
 	s.must(err)
 	s.Cleanup(func() { _ = res.Body.Close() })
-	r := &recording{t: s, began: time.Now()}
+	r := &recording{t: s, began: time.Now(), close: func() { _ = res.Body.Close() }}
 	go func() {
 		buf := make([]byte, 1<<16)
 		for {
@@ -281,6 +284,7 @@ func (s *site) chunks(method, address string) (*recording, *http.Response) {
 			}
 		}
 	}()
+	synctest.Wait()
 	return r, res
 }
 

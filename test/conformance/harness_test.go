@@ -365,6 +365,7 @@ func (s *site) wantEvents(why, id string, want ...string) {
 type recording struct {
 	t     testing.TB
 	began time.Time
+	close func() // cuts the stream
 
 	mu    sync.Mutex
 	items []item
@@ -380,7 +381,7 @@ type item struct {
 // record reads the stream from here to its end. When it returns the server has
 // done what it does at once: the headers of a stream come before the rest.
 func record(t testing.TB, s *classictest.Stream) *recording {
-	r := &recording{t: t, began: time.Now()}
+	r := &recording{t: t, began: time.Now(), close: s.Drop}
 	go func() {
 		for {
 			raw, err := s.Raw()
