@@ -42,6 +42,7 @@ func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
 		keepAlive: max(or(x.KeepAlive, c.endpoint.settings.KeepAlive), 0),
 		conn:      c,
 		x:         x,
+		spawned:   x.AnyWriter,
 		from:      from,
 		told:      from,
 		since:     now,
@@ -66,7 +67,6 @@ func (a *attachment) wake() {
 
 // Spawn starts the exchange on a goroutine of its own.
 func (a *attachment) Spawn() {
-	a.spawned = true
 	a.conn.endpoint.spawn(func() {
 		if a.open() {
 			a.drain()

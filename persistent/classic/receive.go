@@ -52,6 +52,7 @@ func (q *request) exchange(operation string) (dialect.Exchange, *negotiate.Refus
 		Request:   q.r,
 		Admission: q.admission,
 		Connect:   operation == "connect",
+		AnyWriter: q.kind == transports.WebSockets,
 		Once:      q.kind == transports.LongPolling,
 	}
 	x.Reconnect = operation == "reconnect" || !x.Connect && !x.Once

@@ -179,6 +179,11 @@ type Exchange struct {
 	// transport and comes back: the application is then told.
 	Connect, Reconnect bool
 
+	// AnyWriter says that any goroutine may write to the stream, one at a
+	// time: the attachment is then started by Spawn. Others belong to the
+	// goroutine of an HTTP handler, which calls Run.
+	AnyWriter bool
+
 	// Once ends the exchange after its first batch (long polling).
 	Once bool
 
@@ -206,9 +211,8 @@ type Attachment interface {
 	// returns why it ended.
 	Run(ctx context.Context) error
 
-	// Spawn lets the host write from goroutines of its own, which exist only
-	// while there is something to write: for streams that any goroutine may
-	// write to.
+	// Spawn starts an exchange with AnyWriter. The host writes from goroutines
+	// of its own, which exist only while there is something to write.
 	Spawn()
 
 	// Reply writes one payload outside of the log, behind everything that is
