@@ -84,13 +84,13 @@ type ConnectionErrorCode =
  | "call_lost"
 /** The transport broke. The connection tries to come back. */
  | "transport_lost"
-/** The connection could not come back within the disconnect timeout. */
+/** The connection could not come back: the disconnect timeout is over, or the server knows it no more. See `cause`. */
  | "disconnected"
 /** No transport of the list could be used: see `failures`. */
  | "no_transport"
 /** What was waited for did not come in time. */
  | "timeout"
-/** An HTTP request was refused: see `status` and `body`. */
+/** An HTTP request was refused: see `status`, `reason` and `body`. */
  | "http"
 /** The server sent what the protocol does not allow. */
  | "protocol"
@@ -109,6 +109,8 @@ declare class ConnectionError extends Error {
     readonly cause?: unknown;
     /** With code `http`: the response's status. */
     readonly status?: number;
+    /** With code `http`: the server's stable word for why, for example "bad_token". Other origins have to expose the header Hubwire-Reason. */
+    readonly reason?: string;
     /** With code `http`: the response's text. */
     readonly body?: string;
     /** With code `no_transport`: every transport that was tried, in order. */
@@ -116,6 +118,7 @@ declare class ConnectionError extends Error {
     constructor(code: ConnectionErrorCode, message: string, detail?: {
         cause?: unknown;
         status?: number;
+        reason?: string;
         body?: string;
         failures?: readonly TransportFailure[];
     });

@@ -27,6 +27,8 @@ try {
 quietly("node_modules/publint/src/cli.js", "--strict");
 quietly("node_modules/@arethetypeswrong/cli/dist/index.js", "--pack", ".", "--profile", "esm-only", "--format", "ascii");
 run("scripts/test.mjs");
+// Against the Go server; it is built for that.
+run("scripts/test.mjs", "live/live.test.ts");
 
 /** What these print is of interest only where they fail. */
 function quietly(...args) {

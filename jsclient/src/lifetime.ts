@@ -138,7 +138,7 @@ export class Lifetime {
     const usable = env.transports.filter((name) => !unusable(name, env, this.#times!.tryWebSockets));
     this.#reconnection = new Reconnection(env, usable, this.transport!, this.#times!.disconnectTimeout, {
       attempt: (transport) => this.#reconnect(transport),
-      giveUp: () => this.#giveUp(),
+      giveUp: () => this.#giveUp(`the connection could not come back within ${this.#times!.disconnectTimeout / 1000} s`),
     });
     this.#unwatchPage = watchPage(env.page, {
       online: () => this.#awake(true),
@@ -208,14 +208,14 @@ export class Lifetime {
   #attemptFailed(transport: TransportName, reason: Error): void {
     this.#lastReason = reason;
     this.#transportFailed(transport, reason);
-    if (this.#state === "reconnecting") this.#reconnection!.failed();
+    if (this.#state !== "reconnecting") return;
+    if (final(reason)) this.#giveUp("the server does not let the connection come back");
+    else this.#reconnection!.failed();
   }
 
-  #giveUp(): void {
+  #giveUp(text: string): void {
     const cause = this.#lastReason;
-    const seconds = this.#times!.disconnectTimeout / 1000;
-    const text = `the connection could not come back within ${seconds} s (${cause?.message})`;
-    void this.#end(new ConnectionError("disconnected", text, { cause }), false);
+    void this.#end(new ConnectionError("disconnected", `${text} (${cause?.message})`, { cause }), false);
   }
 
   /** The network may have changed, or the machine may have slept. */
@@ -259,4 +259,12 @@ export class Lifetime {
     this.#hooks.changed(state, reason);
     return this.#state === state;
   }
+}
+
+/**
+ * Whether asking again is in vain: our server refused it by name, for example because its keys are
+ * others after a restart. A 401 is not final, since the next access token may be good.
+ */
+function final(error: Error): boolean {
+  return error instanceof ConnectionError && error.reason !== undefined && (error.status === 400 || error.status === 403);
 }

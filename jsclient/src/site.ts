@@ -74,6 +74,7 @@ export class Site {
     const body = await response.text().catch(() => "");
     throw new ConnectionError("http", `${operation}: the server answered ${response.status} ${body.slice(0, 200)}`.trim(), {
       status: response.status,
+      reason: response.headers.get("Hubwire-Reason") ?? undefined,
       body,
     });
   }

@@ -90,10 +90,10 @@ export class Exchange {
     return JSON.parse(this.form.get("data")!);
   }
 
-  async reply(body: unknown, status = 200): Promise<void> {
+  async reply(body: unknown, status = 200, headers: Record<string, string> = {}): Promise<void> {
     assert(!this.over, `${this.operation} is answered twice`);
     this.over = true;
-    this.#answer(new Response(typeof body === "string" ? body : JSON.stringify(body), { status }));
+    this.#answer(new Response(typeof body === "string" ? body : JSON.stringify(body), { status, headers }));
     await settle();
   }
 
