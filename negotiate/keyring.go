@@ -43,6 +43,7 @@ type Purpose uint8
 const (
 	ConnectionPurpose Purpose = iota + 1
 	GroupsPurpose
+	CorePurpose
 )
 
 // purposeLabels derive the keys of the purposes. Changing one makes all tokens
@@ -50,6 +51,7 @@ const (
 var purposeLabels = [...]string{
 	ConnectionPurpose: "hubwire connection token v1",
 	GroupsPurpose:     "hubwire groups token v1",
+	CorePurpose:       "hubwire core connection token v1",
 }
 
 // A Keyring seals and opens tokens. Its methods may be called from any

@@ -3,6 +3,7 @@ package transports
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 )
 
 // LongPollOptions are the options of one poll.
@@ -19,6 +20,10 @@ type LongPollOptions struct {
 	// ContentType is by default "application/json; charset=UTF-8", with a
 	// Callback "application/javascript; charset=UTF-8".
 	ContentType string
+
+	// Late sends the headers with the frame, and with its length. Until there
+	// is one the handler may answer otherwise, and keep-alives are not sent.
+	Late bool
 }
 
 // A LongPoll is the stream of [LongPolling]: one frame, which ends it. Only the
@@ -26,13 +31,15 @@ type LongPollOptions struct {
 type LongPoll struct {
 	response
 	callback string
+	late     bool
+	headers  http.Header
 
 	// Owned by the handler's goroutine.
 	done bool
 }
 
 // NewLongPoll sends the headers at once, so that the client sees that its poll
-// is held. On a bad callback and on [ErrNoFlush] nothing has been written.
+// is held, unless the options say otherwise. On a bad callback and on [ErrNoFlush] nothing has been written.
 func NewLongPoll(w http.ResponseWriter, r *http.Request, o LongPollOptions) (*LongPoll, error) {
 	if !plainCallback(o.Callback) {
 		return nil, fmt.Errorf("transports: callback %q is not a function name", o.Callback)
@@ -44,8 +51,11 @@ func NewLongPoll(w http.ResponseWriter, r *http.Request, o LongPollOptions) (*Lo
 	header.Set("Content-Type", o.contentType())
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no")
-	p := &LongPoll{callback: o.Callback}
+	p := &LongPoll{callback: o.Callback, late: o.Late, headers: header}
 	p.init(newControlledWriter(w), w, o.Options)
+	if o.Late {
+		return p, nil
+	}
 	if err := p.begin(); err != nil {
 		return nil, err
 	}
@@ -95,6 +105,9 @@ func (p *LongPoll) Send(frames [][]byte) error {
 		return err
 	}
 	p.done = true
+	if p.late && p.callback == "" {
+		p.headers.Set("Content-Length", strconv.Itoa(len(frames[0])))
+	}
 	b := newBatch(p.w)
 	return p.flush(b, p.addBody(b, frames[0]))
 }
@@ -124,7 +137,7 @@ func (p *LongPoll) KeepAlive([]byte) error {
 	if p.done {
 		return ErrClosed
 	}
-	if p.callback != "" {
+	if p.callback != "" || p.late {
 		return p.state()
 	}
 	if err := p.begin(); err != nil {

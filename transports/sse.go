@@ -52,6 +52,20 @@ func (*EventStream) Kind() Kind {
 	return ServerSentEvents
 }
 
+// Comment sends a line that clients pass over, the text behind a colon. Some
+// browsers take a stream for open only when the first bytes have come. The text
+// must have no line ends.
+func (s *EventStream) Comment(text string) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	b := newBatch(s.w)
+	b.text(":")
+	b.text(text)
+	b.text("\r\n")
+	return s.flush(b, nil)
+}
+
 // Send sends each frame as an event of one line, flushed together.
 func (s *EventStream) Send(frames [][]byte) error {
 	if err := s.begin(); err != nil {

@@ -32,6 +32,7 @@ type WebSocket struct {
 
 	// Owned by the reader.
 	limited io.LimitedReader
+	rest    io.Reader // the rest of the message that Read is in
 	ended   error
 }
 
@@ -61,6 +62,12 @@ func hasToken(h http.Header, key, token string) bool {
 		}
 	}
 	return false
+}
+
+// CanUpgrade reports whether a WebSocket can be opened where the request came
+// from. Over HTTP/2 a browser opens another connection for it.
+func CanUpgrade(w http.ResponseWriter, r *http.Request) bool {
+	return r.ProtoMajor > 1 || canHijack(w)
 }
 
 // AcceptWebSocket answers the request with an upgrade. On an error it has
@@ -246,6 +253,44 @@ func (s *WebSocket) receive() ([]byte, bool, error) {
 	}
 	s.drain(r)
 	return nil, false, err
+}
+
+// Read returns the next bytes of whatever messages they are in, for protocols
+// in which a WebSocket carries a stream: the ends of messages have no meaning,
+// nor has their kind. ReadLimit does not apply, and text is not checked to be
+// UTF-8. The errors are those of Receive, beside which it cannot be used.
+func (s *WebSocket) Read(p []byte) (n int, err error) {
+	for s.ended == nil {
+		if n, err = s.read(p); err != nil {
+			s.ended = err
+			_ = s.socket.CloseNow()
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	return 0, s.ended
+}
+
+func (s *WebSocket) read(p []byte) (int, error) {
+	if s.rest == nil {
+		_, r, err := s.socket.Reader(context.Background())
+		if err != nil {
+			return 0, s.readError(err)
+		}
+		s.rest = r
+	}
+	n, err := s.rest.Read(p)
+	switch {
+	case s.conn.closedByUs():
+		s.drain(s.rest)
+		return 0, ErrClosed
+	case err == io.EOF:
+		s.rest = nil
+	case err != nil:
+		return 0, s.readError(err)
+	}
+	return n, nil
 }
 
 // drain reads on until the peer has answered our close frame.

@@ -12,7 +12,8 @@ import (
 
 // Refusals with the texts of protocols/classic.md 1.2, which clients show.
 var (
-	errJSONP = &negotiate.Refusal{
+	// ErrJSONP refuses every request that asks for JSONP where it is off.
+	ErrJSONP = &negotiate.Refusal{
 		Status: http.StatusForbidden, Reason: "jsonp_disabled", Text: "Forbidden: JSONP is disabled."}
 	errCallback = &negotiate.Refusal{
 		Status: http.StatusBadRequest, Reason: "bad_callback", Text: "The callback is not a valid function name."}
@@ -40,7 +41,7 @@ func (q *request) checkCallback() *negotiate.Refusal {
 	case name == "":
 		return nil
 	case !q.host.Settings().JSONP:
-		return errJSONP
+		return ErrJSONP
 	case !negotiate.ValidCallback(name):
 		return errCallback
 	}
@@ -134,27 +135,9 @@ func (q *request) negotiate() *negotiate.Refusal {
 		KeepAliveTimeout:        2 * s.KeepAlive,
 		DisconnectTimeout:       s.DisconnectTimeout,
 		ConnectionTimeout:       s.ConnectionTimeout,
-		TryWebSockets:           s.Transports[transports.WebSockets] && canUpgrade(q.w, q.r),
+		TryWebSockets:           s.Transports[transports.WebSockets] && transports.CanUpgrade(q.w, q.r),
 		ProtocolVersion:         negotiate.ResolveVersion(q.query.Get("clientProtocol")),
 		TransportConnectTimeout: s.TransportConnectTimeout,
 		LongPollDelay:           s.LongPollDelay,
 	}.JSON()))
-}
-
-// canUpgrade reports whether a WebSocket can be opened below this server. Over
-// HTTP/2 a browser opens another connection for it.
-func canUpgrade(w http.ResponseWriter, r *http.Request) bool {
-	if r.ProtoMajor > 1 {
-		return true
-	}
-	for {
-		switch v := w.(type) {
-		case http.Hijacker:
-			return true
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = v.Unwrap()
-		default:
-			return false
-		}
-	}
 }
