@@ -64,7 +64,7 @@ race:
 	@$(GOTEST) $(PKG)
 
 js: jsclient/node_modules/.installed
-	$(call section,jsclient: types, tests, built files)
+	$(call section,jsclient)
 	@cd jsclient && npm run --silent check
 
 browser: test/node_modules/.installed $(CHROMIUM)

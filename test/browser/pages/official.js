@@ -16,6 +16,7 @@
 
   function watch() {
     connection.stateChanged((change) => journal.add(`is ${states[change.newState]}`, {}));
+    connection.connectionSlow(() => journal.add("slow", {}));
     connection.reconnected(() => journal.add("reconnected", {}));
     connection.error((error) => journal.add("error", { message: String(error && error.message), source: String(error && error.source) }));
   }

@@ -7,6 +7,7 @@ let connection;
 function watch() {
   connection.on("statechange", (state) => journal.add(`is ${state}`, {}));
   connection.on("reconnected", () => journal.add("reconnected", {}));
+  connection.on("slow", () => journal.add("slow", {}));
   connection.on("gap", () => journal.add("gap", {}));
   connection.on("error", (error) => journal.add("error", { message: error.message }));
   connection.on("disconnected", (reason) => journal.add("over", { reason: reason?.message }));

@@ -76,6 +76,7 @@ func parseFlags() (hub.Options, *proxy) {
 	flag.Func("swallow", "transports that the proxy in front swallows", kinds(&front.swallow))
 	flag.DurationVar(&options.DisconnectTimeout, "disconnect-timeout", 0, "see hub.Options")
 	flag.DurationVar(&options.TransportConnectTimeout, "transport-connect-timeout", 0, "see hub.Options")
+	flag.DurationVar(&options.ConnectionTimeout, "connection-timeout", 0, "see hub.Options")
 	flag.BoolVar(&options.JSONP, "jsonp", false, "see hub.Options")
 	flag.Parse()
 	options.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
