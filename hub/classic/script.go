@@ -10,6 +10,7 @@ import (
 
 	"github.com/hubwire/hubwire/hub/codec"
 	"github.com/hubwire/hubwire/negotiate"
+	"github.com/hubwire/hubwire/persistent/classic"
 )
 
 // A script serves the proxy script, classic.md section 7, at .../hubs and
@@ -30,8 +31,8 @@ func (s *script) serve(w http.ResponseWriter, r *http.Request, site *codec.Site)
 	if !isScriptPath(r.URL.Path) {
 		return false
 	}
-	if !site.JSONP && r.URL.Query().Get("callback") != "" {
-		(&negotiate.Refusal{Status: http.StatusForbidden, Reason: "jsonp_disabled"}).Write(w)
+	if !site.JSONP && negotiate.ParseQuery(r.URL.RawQuery).Get("callback") != "" {
+		classic.ErrJSONP.Write(w)
 		return true
 	}
 	h := w.Header()
@@ -80,7 +81,7 @@ const scriptHead = `/* SignalR hub proxies, made by Hubwire from the registered 
 (function ($) {
   "use strict";
   if (!$ || typeof $.signalR !== "function") {
-    throw new Error("SignalR: SignalR is not loaded. Please ensure jquery.signalR-x.js is referenced before ~/signalr/js.");
+    throw new Error("The SignalR client is missing: load jquery and signalr before this script.");
   }
   // The functions of each hub's "client" object are subscribed when the
   // connection starts. The original function is passed as identity, so that
