@@ -1,0 +1,321 @@
+package hubtest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hubwire/hubwire/hub/codec"
+	"github.com/hubwire/hubwire/negotiate"
+	"github.com/hubwire/hubwire/persistent/dialect"
+)
+
+// A Client is one connected client. All methods may be called from any
+// goroutine, but those that fail the test must be on the test's own.
+type Client struct {
+	// ID is the connection id, User who connected.
+	ID, User string
+
+	t         testing.TB
+	conn      dialect.Connection
+	request   *http.Request
+	admission dialect.Admission
+
+	mu         sync.Mutex // guards what follows
+	attachment dialect.Attachment
+	cursor     string
+	calls      []Call
+	state      map[string]json.RawMessage
+	ids        int
+	pending    map[string]*Pending
+	marks      map[string]chan struct{}
+}
+
+// A Call is a call of a client method by the server.
+type Call struct {
+	Hub    string
+	Method string
+	Args   []json.RawMessage
+}
+
+// String returns the call as in chat.addMessage("ann","hi").
+func (c Call) String() string {
+	s := c.Hub + "." + c.Method + "("
+	for i, a := range c.Args {
+		if i > 0 {
+			s += ","
+		}
+		s += string(a)
+	}
+	return s + ")"
+}
+
+// A Result is the outcome of a call of a hub method.
+type Result struct {
+	// Value is the result as JSON, nil for a method without one.
+	Value json.RawMessage
+
+	// Progress are the reports, in order.
+	Progress []json.RawMessage
+
+	// Err is an *Error if the call failed, or a *negotiate.Refusal.
+	Err error
+}
+
+// Decode decodes the result into v, a pointer. It returns Err if the call
+// failed.
+func (r *Result) Decode(v any) error {
+	if r.Err != nil {
+		return r.Err
+	}
+	if r.Value == nil {
+		return errors.New("hubtest: the method has no result")
+	}
+	return json.Unmarshal(r.Value, v)
+}
+
+// An Error is what a client is told of a call that failed.
+type Error struct {
+	Kind    codec.Kind
+	Message string
+	Data    json.RawMessage // of a *hub.Error
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }
+
+// SetState sets a value that the client keeps and sends with its calls.
+func (c *Client) SetState(key string, v any) {
+	c.t.Helper()
+	raw, err := json.Marshal(v)
+	if err != nil {
+		c.t.Fatalf("hubtest: state %q: %v", key, err)
+	}
+	c.merge(map[string]json.RawMessage{key: raw})
+}
+
+// State returns what the client keeps under the key, nil for nothing.
+func (c *Client) State(key string) json.RawMessage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state[key]
+}
+
+func (c *Client) merge(state map[string]json.RawMessage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == nil {
+		c.state = make(map[string]json.RawMessage)
+	}
+	for k, v := range state {
+		c.state[k] = v
+	}
+}
+
+// Invoke calls a hub method and waits for the result.
+func (c *Client) Invoke(hub, method string, args ...any) *Result {
+	c.t.Helper()
+	return c.Begin(hub, method, args...).Wait()
+}
+
+// A Pending is a call whose result is not known yet.
+type Pending struct {
+	client   *Client
+	result   chan *Result // holds one, so that it need not be waited for
+	progress []json.RawMessage
+}
+
+// Wait waits for the result.
+func (p *Pending) Wait() *Result {
+	p.client.t.Helper()
+	select {
+	case r := <-p.result:
+		return r
+	case <-time.After(patience):
+		p.client.t.Fatal("hubtest: no result")
+		return nil
+	}
+}
+
+// Begin calls a hub method without waiting.
+func (c *Client) Begin(hub, method string, args ...any) *Pending {
+	c.t.Helper()
+	raw := make([]json.RawMessage, len(args))
+	for i, a := range args {
+		var err error
+		if raw[i], err = json.Marshal(a); err != nil {
+			c.t.Fatalf("hubtest: argument %d: %v", i+1, err)
+		}
+	}
+	p := &Pending{client: c, result: make(chan *Result, 1)}
+	c.mu.Lock()
+	c.ids++
+	m := wire{Type: "invoke", ID: strconv.Itoa(c.ids), Hub: hub, Method: method, Args: raw, State: c.state}
+	c.pending[m.ID] = p
+	payload := m.encode()
+	c.mu.Unlock()
+	c.conn.Receive(dialect.Incoming{Payload: payload, Request: c.request, Replier: replier{c, m.ID}})
+	return p
+}
+
+// A replier sends results the way that calls go, so that what a method sent
+// before it returned has come when the result is there.
+type replier struct {
+	*Client
+	id string
+}
+
+func (r replier) Reply(payload []byte) {
+	if !r.reply(payload) {
+		r.take(payload) // nothing else comes any more
+	}
+}
+
+func (r replier) Reject(refusal *negotiate.Refusal) { r.finish(r.id, &Result{Err: refusal}) }
+
+// reply puts a payload behind what is queued for the client. It reports false
+// if the client has no transport.
+func (c *Client) reply(payload []byte) bool {
+	c.mu.Lock()
+	a := c.attachment
+	c.mu.Unlock()
+	if a == nil {
+		return false
+	}
+	a.Reply(payload)
+	return true
+}
+
+// Calls returns the client calls that the server has made since the last time,
+// in order. Everything that was sent before is among them.
+func (c *Client) Calls() []Call {
+	c.t.Helper()
+	c.settle()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	calls := c.calls
+	c.calls = nil
+	return calls
+}
+
+// settle waits until everything that was sent has come.
+func (c *Client) settle() {
+	c.t.Helper()
+	c.mu.Lock()
+	c.ids++
+	m := wire{Type: "mark", ID: strconv.Itoa(c.ids)}
+	done := make(chan struct{})
+	c.marks[m.ID] = done
+	c.mu.Unlock()
+	if !c.reply(m.encode()) {
+		return
+	}
+	select {
+	case <-done:
+	case <-time.After(patience):
+		c.t.Fatal("hubtest: what was sent does not come")
+	}
+}
+
+// Stop ends the connection as a client does that leaves.
+func (c *Client) Stop() {
+	c.detach()
+	c.conn.Stop()
+}
+
+// Lose cuts the transport. The connection waits for its client.
+func (c *Client) Lose() { c.detach() }
+
+var errLost = errors.New("hubtest: the transport is lost")
+
+func (c *Client) detach() {
+	c.mu.Lock()
+	a := c.attachment
+	c.attachment = nil
+	c.mu.Unlock()
+	if a != nil {
+		a.Detach(errLost)
+	}
+}
+
+// Return comes back on a new transport after Lose. What was missed comes then.
+func (c *Client) Return() {
+	c.t.Helper()
+	c.mu.Lock()
+	x := dialect.Exchange{Reconnect: true, Cursor: c.cursor}
+	c.mu.Unlock()
+	if err := c.attach(x); err != nil {
+		c.t.Fatalf("hubtest: return: %v", err)
+	}
+}
+
+func (c *Client) attach(x dialect.Exchange) error {
+	x.Request, x.Admission = c.request, c.admission
+	x.Stream, x.Framer, x.AnyWriter = stream{c}, framer{}, true
+	a, err := c.conn.Attach(x)
+	if err != nil {
+		return fmt.Errorf("attach: %w", err)
+	}
+	c.mu.Lock()
+	c.attachment = a
+	c.mu.Unlock()
+	a.Spawn()
+	return nil
+}
+
+// report notes the progress of a call.
+func (c *Client) report(id string, value json.RawMessage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.pending[id]; p != nil {
+		p.progress = append(p.progress, value)
+	}
+}
+
+// finish gives a call its result.
+func (c *Client) finish(id string, r *Result) {
+	c.mu.Lock()
+	p := c.pending[id]
+	delete(c.pending, id)
+	if p != nil {
+		r.Progress = p.progress
+	}
+	c.mu.Unlock()
+	if p != nil {
+		p.result <- r
+	}
+}
+
+// take handles one payload from the server.
+func (c *Client) take(payload []byte) {
+	var m wire
+	if err := json.Unmarshal(payload, &m); err != nil {
+		c.t.Errorf("hubtest: payload %q: %v", payload, err)
+		return
+	}
+	c.merge(m.State)
+	switch m.Type {
+	case "cursor":
+		c.mu.Lock()
+		c.cursor = m.ID
+		c.mu.Unlock()
+	case "call":
+		c.mu.Lock()
+		c.calls = append(c.calls, Call{Hub: m.Hub, Method: m.Method, Args: m.Args})
+		c.mu.Unlock()
+	case "mark":
+		c.mu.Lock()
+		close(c.marks[m.ID])
+		delete(c.marks, m.ID)
+		c.mu.Unlock()
+	case "progress":
+		c.report(m.ID, m.Value)
+	case "result":
+		c.finish(m.ID, m.result())
+	}
+}
