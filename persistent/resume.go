@@ -22,19 +22,20 @@ func (c *Conn) attach(x dialect.Exchange, ticket uint64) (*attachment, error) {
 			return nil, err
 		}
 	}
+	a := newAttachment(c, x, from)
+	if err := e.admitExchange(a, ticket); err != nil {
+		a.end(err)
+		return a, nil
+	}
 	back := x.Reconnect || !x.Connect && c.start.unknown()
 	var denied []string
 	if back {
 		denied = e.rejoin(c, x, from, gap)
 	}
-	a := newAttachment(c, x, from)
 	r, err := e.switchTo(a, ticket)
-	if err == errReplaced {
-		a.end(errReplaced)
-		return a, nil
-	}
 	if err != nil {
-		return nil, err
+		a.end(err)
+		return a, nil
 	}
 	if r.before != nil {
 		e.spawn(func() { r.before.end(errReplaced) })
@@ -82,23 +83,43 @@ type resumption struct {
 	before     *attachment
 }
 
+// tooLate returns why an exchange is over before it began, or nil. Called with
+// mu held.
+func (e *Endpoint) tooLate(c *Conn, ticket uint64) error {
+	switch {
+	case e.phase == closed:
+		return errGoingAway
+	case e.conns[c.id] != c:
+		return errStopped
+	case ticket < c.newest:
+		return errReplaced
+	}
+	return nil
+}
+
+// admitExchange makes the request of a that of its connection, with what it is
+// admitted to.
+func (e *Endpoint) admitExchange(a *attachment, ticket uint64) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.tooLate(a.conn, ticket); err != nil {
+		return err
+	}
+	a.conn.newest = ticket
+	a.conn.request.Store(a.x.Request)
+	e.admit(a.conn, a.x.Admission)
+	return nil
+}
+
 // switchTo makes a the attachment of its connection. Everything after the
 // resumption that it returns waits in the outbox from here on.
 func (e *Endpoint) switchTo(a *attachment, ticket uint64) (resumption, error) {
 	c := a.conn
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	switch {
-	case e.phase == closed:
-		return resumption{}, errShuttingDown
-	case e.conns[c.id] != c:
-		return resumption{}, errGone
-	case ticket < c.newest:
-		return resumption{}, errReplaced
+	if err := e.tooLate(c, ticket); err != nil {
+		return resumption{}, err
 	}
-	c.newest = ticket
-	c.request.Store(a.x.Request)
-	e.admit(c, a.x.Admission)
 	return resumption{
 		from:   a.from,
 		upTo:   e.delivered.Load(),

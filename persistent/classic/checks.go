@@ -110,6 +110,17 @@ func (q *request) checkToken() *negotiate.Refusal {
 	return nil
 }
 
+// ping tells that the server is there, and to clients that bring their token
+// whether it is still good: a transport that fails to open does not say why.
+func (q *request) ping() *negotiate.Refusal {
+	if token := q.query.Get("connectionToken"); token != "" {
+		if _, _, err := q.host.Keyring().OpenConnectionToken(token); err != nil {
+			return errBadToken
+		}
+	}
+	return q.respond(`{"Response":"pong"}`)
+}
+
 // groups returns the groups that the client proves to be in. A token that
 // proves nothing is not an error for the client (protocols/classic.md 3.3).
 func (q *request) groups(token string) []string {

@@ -56,7 +56,7 @@ func (q *request) serve(operation string) *negotiate.Refusal {
 	case "negotiate":
 		return q.negotiate()
 	case "ping":
-		return q.respond(`{"Response":"pong"}`)
+		return q.ping()
 	}
 	if err := q.checkToken(); err != nil {
 		return err
@@ -74,9 +74,13 @@ func (q *request) serve(operation string) *negotiate.Refusal {
 
 // respond answers with a JSON text, or with a script that calls back.
 func (q *request) respond(json string) *negotiate.Refusal {
+	return q.respondTo(q.query.Get("callback"), json)
+}
+
+func (q *request) respondTo(name, json string) *negotiate.Refusal {
 	h := q.w.Header()
 	h.Set("Cache-Control", "no-store")
-	if name := q.query.Get("callback"); name != "" {
+	if name != "" {
 		h.Set("Content-Type", "application/javascript; charset=UTF-8")
 		json = name + "(" + scriptSafe.Replace(json) + ");"
 	} else {

@@ -106,7 +106,8 @@ func (a answer) Reply(payload []byte) { a <- result{payload: payload} }
 // Reject takes a refusal for an answer.
 func (a answer) Reject(r *negotiate.Refusal) { a <- result{refusal: r} }
 
-// answer writes what came back.
+// answer writes what came back, as a script only where the connection's
+// transport is one, too (protocols/classic.md 1.7).
 func (q *request) answer(a result) *negotiate.Refusal {
 	switch {
 	case a.refusal != nil:
@@ -114,5 +115,9 @@ func (q *request) answer(a result) *negotiate.Refusal {
 	case len(a.payload) == 0:
 		return nil
 	}
-	return q.respond(string(a.payload))
+	callback := ""
+	if q.kind == transports.LongPolling {
+		callback = q.query.Get("callback")
+	}
+	return q.respondTo(callback, string(a.payload))
 }

@@ -61,6 +61,10 @@ func (c *Client) Connect(transport string, pairs ...string) *Stream {
 	if f.S == nil {
 		c.T.Fatalf("connect: no S in the first frame %s", f.Raw)
 	}
+	if transport == "longPolling" {
+		s.Drop()
+		s.lines = nil // answered: Messages polls
+	}
 	return s
 }
 
@@ -243,6 +247,9 @@ func (s *Stream) Raw() (string, error) {
 		return s.event()
 	case s.Transport == "foreverFrame":
 		return s.script()
+	}
+	if s.lines == nil {
+		return "", io.EOF // answered
 	}
 	p, err := io.ReadAll(s.lines)
 	if err == nil && len(p) == 0 {
