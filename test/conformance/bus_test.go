@@ -265,9 +265,13 @@ func TestClassic105AnotherNode(t *testing.T) {
 	})
 }
 
+// A client that brings a token, as the official ones do not, is also told
+// whether it is still good.
 func TestClassic108Ping(t *testing.T) {
 	s := serve(t, persistent.Options{})
-	for _, query := range []string{"", "?_=1", "?transport=carrierPigeon", "?connectionToken=garbage&messageId=x"} {
+	r := s.do("GET", s.url+"/ping?connectionToken=garbage", "")
+	s.want("status with a token of nobody's", r.Status, 400)
+	for _, query := range []string{"", "?_=1", "?transport=carrierPigeon&messageId=x"} {
 		r := s.do("GET", s.url+"/ping"+query, "")
 		s.wantReply(query, r, 200, `{"Response":"pong"}`)
 		s.want("content type", r.Header.Get("Content-Type"), "application/json; charset=UTF-8")

@@ -2,7 +2,7 @@
 (function ($) {
   "use strict";
   if (!$ || typeof $.signalR !== "function") {
-    throw new Error("SignalR: SignalR is not loaded. Please ensure jquery.signalR-x.js is referenced before ~/signalr/js.");
+    throw new Error("The SignalR client is missing: load jquery and signalr before this script.");
   }
   // The functions of each hub's "client" object are subscribed when the
   // connection starts. The original function is passed as identity, so that
