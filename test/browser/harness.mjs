@@ -264,6 +264,19 @@ class Scene {
     return peer.connect({ url: "/signalr", ...options });
   }
 
+  // restart ends the server, in good order or not, and starts another one in
+  // its place. Both need the same key.
+  async restart(flags, { crash }) {
+    const { server } = this;
+    if (crash) {
+      server.child.kill("SIGKILL");
+      await server.exit;
+    } else {
+      await server.stop();
+    }
+    this.server = await new Program(["-addr", new URL(server.url).host, ...flags]).start();
+  }
+
   // explain is what a reader of a failed test wants to know.
   async explain() {
     const parts = [];

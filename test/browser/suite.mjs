@@ -5,6 +5,7 @@ import "./clients.test.mjs";
 import "./parity.test.mjs";
 import "./fallback.test.mjs";
 import "./keepalive.test.mjs";
+import "./restart.test.mjs";
 import "./mixed.test.mjs";
 import "./legacy.test.mjs";
 import "./raw.test.mjs";

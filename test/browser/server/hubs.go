@@ -87,6 +87,9 @@ type Room struct {
 }
 
 func (r Room) OnConnected(c *hub.Call[RoomClient]) error {
+	if c.User == "mallory" {
+		return hub.Errorf("you are not welcome here")
+	}
 	r.reporter.connected(c.ConnectionID, c.Transport())
 	return nil
 }
@@ -156,6 +159,9 @@ func (Room) Break(*hub.Call[RoomClient]) error {
 func (Room) Panic(*hub.Call[RoomClient]) {
 	panic("on purpose")
 }
+
+// KickMe ends the caller's connection for good.
+func (Room) KickMe(c *hub.Call[RoomClient]) { c.Abort() }
 
 // Paint returns the color in the client's state, and sets another.
 func (Room) Paint(c *hub.Call[RoomClient], color string) (before string, err error) {

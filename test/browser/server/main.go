@@ -25,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hubwire/hubwire/hub"
+	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/transports"
 )
 
@@ -37,13 +38,13 @@ func main() {
 
 func run() error {
 	leaks := goleak.IgnoreCurrent()
-	options, front := parseFlags()
+	addr, options, front := parseFlags()
 	out := &printer{encoder: json.NewEncoder(os.Stdout)}
 
 	// The server's own pages, and those of two other origins, only one of
 	// which may connect.
 	var site site
-	own, friend, stranger := site.listen(), site.listen(), site.listen()
+	own, friend, stranger := site.listen(addr), site.listen(anyPort), site.listen(anyPort)
 	options.AllowedOrigins = []string{origin(friend)}
 
 	hubs, err := newHubs(options, out)
@@ -66,11 +67,15 @@ func run() error {
 	return errors.Join(hubs.shutdown(ctx), site.shutdown(ctx), goleak.Find(leaks))
 }
 
-func parseFlags() (hub.Options, *proxy) {
-	var (
-		options hub.Options
-		front   proxy
-	)
+const anyPort = "127.0.0.1:0"
+
+func parseFlags() (addr string, options hub.Options, front *proxy) {
+	front = new(proxy)
+	flag.StringVar(&addr, "addr", anyPort, "where to listen")
+	flag.Func("key", "32 characters that seal the tokens, for a server that is started again", func(value string) error {
+		options.Keys = []negotiate.Key{negotiate.Key(value)}
+		return nil
+	})
 	flag.Func("transports", "the transports that are offered", kinds(&options.Transports))
 	flag.Func("refuse", "transports that the proxy in front turns down", kinds(&front.refuse))
 	flag.Func("swallow", "transports that the proxy in front swallows", kinds(&front.swallow))
@@ -80,7 +85,7 @@ func parseFlags() (hub.Options, *proxy) {
 	flag.BoolVar(&options.JSONP, "jsonp", false, "see hub.Options")
 	flag.Parse()
 	options.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	return options, &front
+	return addr, options, front
 }
 
 // kinds is a flag whose value is a list of transports.
@@ -103,8 +108,8 @@ type site struct {
 	running sync.WaitGroup
 }
 
-func (s *site) listen() net.Listener {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func (s *site) listen(addr string) net.Listener {
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		log.Fatal(err)
 	}
