@@ -25,6 +25,9 @@ type connection struct {
 
 	// lanes run the calls to hubs that allow more than one at a time.
 	lanes map[*core]*persistent.Queue
+
+	// attendees are its parts in the presence of hubs that track it.
+	attendees map[*core]*attendee
 }
 
 func connectionOf(c *persistent.Conn) *connection { return c.Value().(*connection) }

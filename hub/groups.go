@@ -27,7 +27,13 @@ func (g Groups) Add(connectionID, group string) error {
 	if !listens(conn, g.hub) {
 		return nil
 	}
-	if err := g.hub.server.endpoint.Join(connectionID, g.hub.prefix+group); err != nil {
+	join := func() error { return g.hub.server.endpoint.Join(connectionID, g.hub.prefix+group) }
+	if g.hub.presence != nil {
+		err = connectionOf(conn).attendee(g.hub).enter(group, join)
+	} else {
+		err = join()
+	}
+	if err != nil {
 		return fmt.Errorf("hub: %w", err)
 	}
 	return nil
@@ -36,10 +42,17 @@ func (g Groups) Add(connectionID, group string) error {
 // Remove takes a connection out of a group. It is in force when Remove returns.
 // The error is ErrNoConnection if no live connection has the id.
 func (g Groups) Remove(connectionID, group string) error {
-	if _, err := g.conn(connectionID, group); err != nil {
+	conn, err := g.conn(connectionID, group)
+	if err != nil {
 		return err
 	}
-	if err := g.hub.server.endpoint.Leave(connectionID, g.hub.prefix+group); err != nil {
+	part := func() error { return g.hub.server.endpoint.Leave(connectionID, g.hub.prefix+group) }
+	if g.hub.presence != nil {
+		err = connectionOf(conn).attendee(g.hub).leave(group, part)
+	} else {
+		err = part()
+	}
+	if err != nil {
 		return fmt.Errorf("hub: %w", err)
 	}
 	return nil

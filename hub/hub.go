@@ -36,6 +36,7 @@ type core struct {
 	client   *proxyPlan
 	events   events
 	pipeline pipeline
+	presence *presence // nil if it is not tracked
 
 	newCall func(*call) reflect.Value // a *Call[C]
 	dynamic *binding[Sender]
@@ -59,6 +60,7 @@ func newHub[C any](s *Server, name string, impl any, set *settings) (*Hub[C], er
 		all:      []string{"h-" + name},
 		width:    set.width,
 		client:   client,
+		presence: set.presence,
 	}
 	if c.width < 1 {
 		return nil, &RegistrationError{Hub: name, Text: "Concurrently needs 1 at least"}

@@ -102,10 +102,11 @@ func (a application) Rejoining(pc *persistent.Conn, r *http.Request, groups []st
 	for _, h := range c.hubs() {
 		k := newEvent(h, c)
 		k.request = r
-		for _, g := range k.rejoining(h.own(groups)) {
-			if g != "" {
-				rejoined = append(rejoined, h.prefix+g)
-			}
+		before := h.own(groups)
+		after := slices.DeleteFunc(k.rejoining(slices.Clone(before)), func(g string) bool { return g == "" })
+		c.rejoined(h, before, after)
+		for _, g := range after {
+			rejoined = append(rejoined, h.prefix+g)
 		}
 	}
 	return rejoined
@@ -163,6 +164,7 @@ func (a application) Disconnected(pc *persistent.Conn, stopCalled bool) {
 }
 
 func (c *connection) disconnect(stopCalled bool) {
+	c.absent()
 	for _, h := range c.end() {
 		k := newEvent(h, c)
 		err := guard(func() error {

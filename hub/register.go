@@ -58,6 +58,8 @@ type settings struct {
 	hidden  map[string]bool
 	width   int
 	filters []Filter
+
+	presence *presence
 }
 
 // MethodName gives the Go method a name of its own on the wire.

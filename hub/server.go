@@ -24,7 +24,8 @@ type Server struct {
 	encodings []codec.Encoding
 	assets    []asset
 
-	lanes inFlight // the calls of hubs that allow more than one at a time
+	lanes     inFlight // the calls of hubs that allow more than one at a time
+	attending inFlight // the connections whose presence is tracked
 
 	register sync.Mutex // held while hubs changes
 	hubs     atomic.Pointer[hubTable]
@@ -81,7 +82,25 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // running or ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
 	late := s.lanes.drain(ctx)
-	return cmp.Or(s.endpoint.Shutdown(ctx), late)
+	if err := cmp.Or(s.endpoint.Shutdown(ctx), late, s.attending.drain(ctx)); err != nil {
+		return err
+	}
+	return s.settlePresence(ctx)
+}
+
+// settlePresence waits until all notices are given.
+func (s *Server) settlePresence(ctx context.Context) error {
+	for _, h := range s.hubs.Load().names.values() {
+		if h.presence == nil {
+			continue
+		}
+		select {
+		case <-h.presence.notices.Idle():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Endpoint returns the connections below the hubs.
