@@ -1,0 +1,100 @@
+package core
+
+import (
+	"github.com/hubwire/hubwire/persistent/dialect"
+	"github.com/hubwire/hubwire/persistent/messagelog"
+)
+
+// A framer puts whole records one behind the other: there is no envelope.
+type framer struct {
+	link  *link
+	once  bool     // for a poll
+	first [][]byte // what goes before everything else, beside the greeting
+	track *track   // nil unless the exchange is of a stateful connection
+	att   dialect.Attachment
+}
+
+var (
+	_ dialect.Framer = (*framer)(nil)
+	_ dialect.Parter = (*framer)(nil)
+)
+
+// Opening returns the answer to the handshake, in the first exchange.
+func (f *framer) Opening(messagelog.Cursor) [][]byte {
+	l := f.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.greeted {
+		l.greeted = true
+		return [][]byte{greeting}
+	}
+	return f.first
+}
+
+// Frames joins the records of a batch. An empty batch is a ping, where there
+// are pings.
+func (f *framer) Frames(dst [][]byte, buf []byte, b dialect.Batch) ([][]byte, []byte) {
+	if b.Gap {
+		f.lost()
+		return dst, buf
+	}
+	if f.track != nil && !f.track.number(f, b) {
+		return dst, buf
+	}
+	start, p := len(buf), f.link.format.protocol
+	if len(b.Entries) == 0 {
+		if ping := f.KeepAlive(); ping != nil {
+			dst = append(dst, ping)
+		}
+		return dst, buf
+	}
+	if len(b.Entries) == 1 { // a broadcast is not copied for each receiver
+		if m := b.Entries[0]; m.Payload != nil {
+			if record := m.Payload.Bytes(p); len(record) > 0 {
+				dst = append(dst, record)
+			}
+		}
+		return dst, buf
+	}
+	for _, m := range b.Entries {
+		if m.Payload != nil {
+			buf = append(buf, m.Payload.Bytes(p)...)
+		}
+	}
+	if len(buf) > start {
+		dst = append(dst, buf[start:len(buf):len(buf)])
+	}
+	return dst, buf
+}
+
+// lost ends a connection that the log cannot give everything any more. Clients
+// have no other way to hear of it: they come back with nothing.
+func (f *framer) lost() {
+	l := f.link
+	l.host.Go(func() { l.finish(dialect.Failed) })
+}
+
+// KeepAlive returns a ping. A poll has none.
+func (f *framer) KeepAlive() []byte {
+	if f.once {
+		return nil
+	}
+	return f.link.format.ping
+}
+
+// Parting returns the Close message.
+func (f *framer) Parting(why dialect.Ending) [][]byte {
+	if words := f.link.parting(why); words != nil {
+		return [][]byte{words}
+	}
+	return nil
+}
+
+// A control is a record that is about the connection: it has no number.
+type control []byte
+
+// Bytes returns c.
+func (c control) Bytes(*messagelog.Protocol) []byte { return c }
+
+// Size returns the length of c.
+func (c control) Size() int { return len(c) }

@@ -1,0 +1,388 @@
+package core
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hubwire/hubwire/negotiate"
+	"github.com/hubwire/hubwire/persistent/dialect"
+	"github.com/hubwire/hubwire/persistent/messagelog"
+	"github.com/hubwire/hubwire/transports"
+)
+
+// A phase is how far a link has come. It only grows.
+type phase int
+
+const (
+	waiting  phase = iota // for a transport
+	shaking               // for the handshake
+	starting              // for the application's connected handler
+	running
+	ended
+)
+
+// A link is one client from its first request to the end, in whatever way that
+// comes. Its token can be used until then, and never again.
+type link struct {
+	// Immutable after newLink.
+	dialect *Dialect
+	opts    *Options
+	host    dialect.Host
+	key     [16]byte
+	id      string
+	user    string
+	expires time.Time // of the token
+	named   bool      // it has a token, and stands in the table
+
+	posts sync.Mutex // held while the body of a POST is read
+	input input
+	track *track       // nil unless the connection is stateful
+	heard atomic.Int64 // when the client last said something, in ns
+
+	mu    sync.Mutex // guards what follows; nothing is called with it held
+	phase phase
+	moved chan struct{} // closed when the phase changes
+
+	kind      transports.Kind // 0 while waiting
+	request   *http.Request
+	admission dialect.Admission
+	format    *format            // from the handshake on
+	conn      dialect.Connection // from the handshake on
+	socket    *socket            // the current one
+	poll      *poll              // the one that is held
+	greeted   bool               // the answer to the handshake is written, or will be
+	handshake *time.Timer
+	silence   *time.Timer // armed with the client's first ping
+	expiry    *time.Timer
+	detached  func() bool // forgets the host's shutdown
+
+	end ending
+}
+
+// An ending is what a link has still to say when it has ended.
+type ending struct {
+	words   []byte         // for the next poll, or whatever transport there is
+	why     dialect.Ending // of the connection, if there was one
+	said    bool           // no more is to be said
+	retired bool           // the id answers 404
+}
+
+// find returns the link of a ticket, made if the ticket is fresh, or nil.
+func (d *Dialect) find(h dialect.Host, t ticket, token string) *link {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l := d.links[t.id]; l != nil {
+		if l.gone() {
+			return nil
+		}
+		return l
+	}
+	expires := t.issued.Add(d.opts.DisconnectTimeout)
+	if !time.Now().Before(expires) {
+		return nil
+	}
+	l := d.newLink(h, t, token)
+	l.expires, l.named = expires, true
+	d.links[t.id] = l
+	return l
+}
+
+// newLink returns a link that ends with the host, or if no transport comes.
+func (d *Dialect) newLink(h dialect.Host, t ticket, token string) *link {
+	l := &link{
+		dialect: d,
+		opts:    &d.opts,
+		host:    h,
+		key:     t.id,
+		id:      t.publicID(token),
+		moved:   make(chan struct{}),
+	}
+	if t.stateful {
+		l.track = newTrack(l)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.handshake = time.AfterFunc(d.opts.DisconnectTimeout, l.abandon)
+	l.detached = context.AfterFunc(h.Context(), l.abandon)
+	return l
+}
+
+// gone reports whether the id answers 404.
+func (l *link) gone() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end.retired
+}
+
+// state returns the phase, and a channel that is closed when it changes.
+func (l *link) state() (phase, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.phase, l.moved
+}
+
+// advance enters a later phase. It reports false if the link is there already.
+func (l *link) advance(p phase) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.enter(p)
+}
+
+// enter is advance with mu held.
+func (l *link) enter(p phase) bool {
+	if p <= l.phase {
+		return false
+	}
+	l.phase = p
+	close(l.moved)
+	l.moved = make(chan struct{})
+	return true
+}
+
+// bind makes the transport of the request the link's.
+func (l *link) bind(q *request, kind transports.Kind) *negotiate.Refusal {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.phase == ended:
+		return errUnknownID
+	case l.kind == 0:
+	case l.kind != kind:
+		return errSwitch
+	default:
+		return errTwice
+	}
+	l.kind, l.request, l.user, l.admission = kind, q.r, q.user, q.admission
+	if kind != transports.WebSockets {
+		l.track = nil
+	}
+	l.handshake.Stop()
+	l.handshake = time.AfterFunc(l.opts.HandshakeTimeout, func() { l.refuse(handshakeCanceled) })
+	l.watchExpiry(q.r)
+	l.enter(shaking)
+	return nil
+}
+
+// watchExpiry ends the connection when the request's authentication does.
+// Called with mu held.
+func (l *link) watchExpiry(r *http.Request) {
+	if l.opts.Expires == nil {
+		return
+	}
+	if l.expiry != nil {
+		l.expiry.Stop()
+	}
+	if at := l.opts.Expires(r); !at.IsZero() {
+		l.expiry = time.AfterFunc(time.Until(at), func() { l.finish(dialect.Expired) })
+	}
+}
+
+// open makes the connection, when the handshake is done. It reports false if
+// the link has ended instead.
+func (l *link) open(f *format, version int) bool {
+	l.mu.Lock()
+	if version < maxVersion {
+		l.track = nil
+	}
+	l.format = f
+	request, adm := l.request, l.admission
+	l.mu.Unlock()
+	conn, _, err := l.host.Open(dialect.Opening{
+		ID:                l.id,
+		User:              l.user,
+		Dialect:           l.dialect.Name(),
+		Protocol:          f.protocol,
+		Request:           request,
+		Admission:         adm,
+		DisconnectTimeout: l.opts.DisconnectTimeout,
+		OneChannel:        true,
+		Ended:             l.ended,
+	})
+	if err != nil {
+		l.refuse(handshakeClosing)
+		return false
+	}
+	l.mu.Lock()
+	l.conn = conn
+	l.handshake.Stop()
+	late := !l.enter(starting)
+	l.mu.Unlock()
+	if late {
+		conn.End(dialect.Lost)
+	}
+	return !late
+}
+
+// connection returns the connection, or nil before the handshake.
+func (l *link) connection() dialect.Connection {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.conn
+}
+
+// start raises the connected event, and handles what has come in the meantime
+// when that is done.
+func (l *link) start() {
+	conn := l.connection()
+	l.host.Go(func() {
+		if conn.Start() != nil {
+			return // it has ended
+		}
+		l.input.Lock()
+		defer l.input.Unlock()
+		if l.advance(running) {
+			l.process()
+		}
+	})
+}
+
+// refuse ends a link whose handshake does not come to a good end.
+func (l *link) refuse(text string) {
+	l.mu.Lock()
+	if l.conn != nil || !l.enter(ended) {
+		l.mu.Unlock()
+		return
+	}
+	l.end.words = handshakeError(text)
+	l.end.retired = l.kind != transports.LongPolling
+	l.settle()
+	s := l.socket
+	l.mu.Unlock()
+	if s != nil {
+		s.close(l.end.words)
+	}
+}
+
+// abandon ends a link that has no connection and whose client is gone.
+func (l *link) abandon() {
+	l.mu.Lock()
+	if l.conn != nil || !l.enter(ended) {
+		l.mu.Unlock()
+		return
+	}
+	l.end.retired = true
+	l.settle()
+	s := l.socket
+	l.mu.Unlock()
+	if s != nil {
+		s.close(nil)
+	}
+}
+
+// finish ends the link, with its connection if there is one.
+func (l *link) finish(why dialect.Ending) {
+	if conn := l.connection(); conn != nil {
+		conn.End(why)
+		return
+	}
+	l.abandon()
+}
+
+// ended is told by the host that the connection has.
+func (l *link) ended(why dialect.Ending, rest []*messagelog.Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over(why)
+	if l.kind != transports.LongPolling || why == dialect.TimedOut {
+		l.end.retired = true
+		return
+	}
+	for _, m := range rest {
+		if m.Payload != nil {
+			l.end.words = append(l.end.words, m.Payload.Bytes(l.format.protocol)...)
+		}
+	}
+}
+
+// over enters the last phase of a link with a connection. The host tells of it
+// twice where there is an exchange, in any order. Called with mu held.
+func (l *link) over(why dialect.Ending) {
+	if l.enter(ended) {
+		l.end.why = why
+		l.settle()
+	}
+}
+
+// parting returns the last word of the connection, once.
+func (l *link) parting(why dialect.Ending) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over(why)
+	if l.end.said {
+		return nil
+	}
+	l.end.said = true
+	return l.format.parting(why)
+}
+
+// collect returns what a link that has ended has still to say to a poll, or nil.
+// The id is good for nothing any more after that.
+func (l *link) collect() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.end.said {
+		l.end.retired = true
+		return nil
+	}
+	words := l.end.words
+	if l.conn != nil {
+		if !l.greeted {
+			words = append(bytes.Clone(greeting), words...)
+		}
+		words = append(words, l.format.parting(l.end.why)...)
+	}
+	l.end.said = true
+	return words
+}
+
+// settle stops what goes on beside the link, and sees to it that its id is
+// known for as long as somebody could come with it. Called with mu held.
+func (l *link) settle() {
+	for _, t := range []*time.Timer{l.handshake, l.silence, l.expiry} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	l.detached()
+	if !l.named {
+		return
+	}
+	linger := max(time.Until(l.expires), l.opts.DisconnectTimeout)
+	time.AfterFunc(linger, func() {
+		l.dialect.mu.Lock()
+		defer l.dialect.mu.Unlock()
+		delete(l.dialect.links, l.key)
+	})
+}
+
+// hear notes that the client is there.
+func (l *link) hear() { l.heard.Store(time.Now().UnixNano()) }
+
+// pinged starts the watch over a client that pings (protocols/core.md 5.9).
+func (l *link) pinged() {
+	if l.opts.ClientTimeout < 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.silence == nil && l.phase != ended && l.kind != transports.LongPolling {
+		l.silence = time.AfterFunc(l.opts.ClientTimeout, l.checkSilence)
+	}
+}
+
+func (l *link) checkSilence() {
+	silent := time.Since(time.Unix(0, l.heard.Load()))
+	if silent >= l.opts.ClientTimeout {
+		l.finish(dialect.Failed)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase != ended {
+		l.silence.Reset(l.opts.ClientTimeout - silent)
+	}
+}
