@@ -1,0 +1,147 @@
+package classic_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hubwire/hubwire/persistent"
+	"github.com/hubwire/hubwire/persistent/classic"
+	"github.com/hubwire/hubwire/persistent/dialect"
+	"github.com/hubwire/hubwire/persistent/messagelog"
+	"github.com/hubwire/hubwire/transports"
+)
+
+// nowhere is a dialect whose connections write to nowhere, so that benchmarks
+// see the cost of everything but the socket. The framer is that of SignalR 2.
+type nowhere struct{ frames, bytes atomic.Int64 }
+
+func (*nowhere) Name() string { return "nowhere" }
+
+func (n *nowhere) Serve(w http.ResponseWriter, r *http.Request, h dialect.Host) bool {
+	adm, err := h.Admit(r, "", nil)
+	if err != nil {
+		panic(err)
+	}
+	id := r.URL.Query().Get("id")
+	c, _, err := h.Open(dialect.Opening{ID: id, Dialect: n.Name(), Protocol: classic.JSON, Request: r, Admission: adm})
+	if err != nil {
+		panic(err)
+	}
+	a, err := c.Attach(dialect.Exchange{
+		Request: r, Admission: adm, Stream: nullStream{n}, Framer: classic.NewFramer(h.Keyring(), id),
+		AnyWriter: true, Cursor: r.URL.Query().Get("cursor"),
+	})
+	if err != nil {
+		panic(err)
+	}
+	a.Spawn()
+	return true
+}
+
+type nullStream struct{ *nowhere }
+
+func (nullStream) Kind() transports.Kind  { return transports.WebSockets }
+func (nullStream) KeepAlive([]byte) error { return nil }
+func (nullStream) Close()                 {}
+
+func (s nullStream) Send(frames [][]byte) error {
+	n := 0
+	for _, f := range frames {
+		n += len(f)
+	}
+	s.frames.Add(int64(len(frames)))
+	s.bytes.Add(int64(n))
+	return nil
+}
+
+// connectNowhere returns a server with n connections, of which each is in the
+// groups that groups returns for it.
+func connectNowhere(b *testing.B, n int, groups func(i int) []string) (*persistent.Server, *nowhere) {
+	b.Helper()
+	d := &nowhere{}
+	s, err := persistent.NewServer(persistent.Handler{}, persistent.Options{
+		Dialects: []dialect.Dialect{d}, MaxQueued: 1 << 30, MaxQueuedBytes: 1 << 40,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Shutdown(context.Background()) })
+	for i := range n {
+		id := fmt.Sprint("c", i)
+		s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/?id="+id, nil))
+		for _, g := range groups(i) {
+			if err := s.Join(id, g); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return s, d
+}
+
+// What one publication costs, fan-out, framing and writers included, by the
+// number of those who get it.
+func BenchmarkPublish(b *testing.B) {
+	payload := messagelog.JSON(`{"H":"chat","M":"addMessage","A":["ann","hello to everyone in here"]}`)
+	for _, n := range []int{1, 1000, 10_000} {
+		b.Run(fmt.Sprintf("subscribers=%d", n), func(b *testing.B) {
+			s, _ := connectNowhere(b, n, func(int) []string { return []string{"all"} })
+			topics := []string{persistent.GroupTopic("all")}
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = s.Publish(persistent.Publication{Topics: topics, Payload: payload})
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/delivery")
+		})
+	}
+}
+
+// A group of 10 costs the same whatever else there is on the server.
+func BenchmarkPublishSmallGroup(b *testing.B) {
+	payload := messagelog.JSON(`{"H":"chat","M":"addMessage","A":["ann","hello"]}`)
+	for _, n := range []int{10, 10_000} {
+		b.Run(fmt.Sprintf("connections=%d", n), func(b *testing.B) {
+			s, _ := connectNowhere(b, n, func(i int) []string { return []string{fmt.Sprint("g", i/10)} })
+			topics := []string{persistent.GroupTopic("g0")}
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = s.Publish(persistent.Publication{Topics: topics, Payload: payload})
+			}
+		})
+	}
+}
+
+func BenchmarkJoinLeave(b *testing.B) {
+	s, _ := connectNowhere(b, 1000, func(int) []string { return []string{"all"} })
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = s.Join("c1", "extra")
+		_ = s.Leave("c1", "extra")
+	}
+}
+
+// A client that comes back after 100 messages, among many others.
+func BenchmarkReplay(b *testing.B) {
+	for _, others := range []int{0, 10_000} {
+		b.Run(fmt.Sprintf("others=%d", others), func(b *testing.B) {
+			s, _ := connectNowhere(b, others+1, func(i int) []string { return []string{fmt.Sprint("g", i/10)} })
+			cursor := messagelog.Cursor{Epoch: s.Options().Log.Epoch(), Seq: s.Options().Log.Head()}
+			for i := range 100 {
+				_ = s.SendGroup("g0", i)
+				if others > 0 {
+					_ = s.SendGroup(fmt.Sprint("g", 1+i), i)
+				}
+			}
+			w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/?id=c0&cursor="+cursor.String(), nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.ServeHTTP(w, r)
+			}
+		})
+	}
+}
