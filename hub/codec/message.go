@@ -1,9 +1,11 @@
 package codec
 
-// Incoming is a message from a client: an *Invocation.
+// Incoming is a message from a client: an *Invocation, a *Cancel, a *StreamItem
+// or an *Answer.
 type Incoming interface{ incoming() }
 
-// Outgoing is a message to a client: a *Call, a *Completion or a *Progress.
+// Outgoing is a message to a client: a *Call, a *Completion, a *Progress or an
+// *Item. A codec of a protocol that has no such message returns nil for it.
 type Outgoing interface{ outgoing() }
 
 // Raw is one value in the encoding of the codec that read it.
@@ -28,10 +30,47 @@ type Invocation struct {
 
 	// State is the state that the client keeps for the hub.
 	State State
+
+	// Stream says that the client wants the result as a stream of items.
+	Stream bool
+
+	// Streams are the ids of the streams that the client sends along, in the
+	// order of the parameters that take one. They are no arguments.
+	Streams []string
+}
+
+// A Cancel says that the client wants no more of the stream that it invoked.
+type Cancel struct {
+	ID string // of the invocation
+}
+
+// A StreamItem is one value of a stream from the client.
+type StreamItem struct {
+	ID   string // of the stream
+	Item Raw
+}
+
+// An Answer ends a stream from the client, or answers a Call with an ID. Which
+// of the two is told by the ID alone.
+type Answer struct {
+	ID string
+
+	// Result is what the client returned. HasResult is false if it returned
+	// nothing, at the end of a stream, and with an Error.
+	Result    Raw
+	HasResult bool
+
+	// Error says why the client failed. Failed is true if it did.
+	Error  string
+	Failed bool
 }
 
 // A Call is a call of a client method by the server.
 type Call struct {
+	// ID asks the client for an Answer. It is "" where none is wanted. A
+	// protocol without answers cannot carry a call with an ID.
+	ID string
+
 	Hub    string
 	Method string
 	Args   *Args
@@ -50,6 +89,9 @@ type Completion struct {
 	Result    any
 	HasResult bool
 
+	// Stream says that what ends here is a stream of items.
+	Stream bool
+
 	// Fault is set if the call failed.
 	Fault *Fault
 
@@ -64,14 +106,24 @@ type Progress struct {
 	State State
 }
 
+// An Item is one value of a stream to the client.
+type Item struct {
+	ID    string // of the invocation
+	Value any
+}
+
 // State is what a client keeps per hub and sends with its calls, as JSON
 // values. Protocols without such a thing leave it out.
 type State map[string]Raw
 
 func (*Invocation) incoming() {}
+func (*Cancel) incoming()     {}
+func (*StreamItem) incoming() {}
+func (*Answer) incoming()     {}
 func (*Call) outgoing()       {}
 func (*Completion) outgoing() {}
 func (*Progress) outgoing()   {}
+func (*Item) outgoing()       {}
 
 // A Kind is why a call failed.
 type Kind uint8
