@@ -7,8 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent"
+	"github.com/hubwire/hubwire/persistent/classic/classictest"
 )
 
 func key(b byte) negotiate.Key { return negotiate.Key(strings.Repeat(string(rune(b)), 32)) }
@@ -203,4 +206,58 @@ func TestTooLarge(t *testing.T) {
 	s.must(s.Broadcast("fine"))
 	bystander.WantMessage("the other one", "fine")
 	ws.Reconnect("webSockets").WantMessage("after the socket was lost", "fine")
+}
+
+// Pages of other origins are refused on every transport alike, before anything
+// is opened, and let in where they are listed.
+func TestOrigins(t *testing.T) {
+	s := start(t, persistent.Handler{}, persistent.Options{AllowedOrigins: []string{"https://app.example.com"}})
+	for _, transport := range []string{"webSockets", "serverSentEvents", "foreverFrame", "longPolling"} {
+		c := s.client()
+		c.Header.Set("Origin", "https://app.example.com")
+		st := c.Negotiate().Dial("connect", transport, "frameId", "1")
+		if st.Status != http.StatusSwitchingProtocols && st.Header.Get("Access-Control-Allow-Origin") != "https://app.example.com" {
+			t.Errorf("%s: an origin that is listed gets %d %v", transport, st.Status, st.Header)
+		}
+		c.Header.Set("Origin", "https://evil.example.com")
+		var refused *classictest.Refused
+		_, err := c.TryDial("connect", transport, "frameId", "1")
+		if !errors.As(err, &refused) || refused.Status != http.StatusForbidden || refused.Reply.Header.Get(negotiate.ReasonHeader) != "origin_not_allowed" {
+			t.Errorf("%s: an origin that is not listed gets %v", transport, err)
+		}
+		for _, operation := range []string{"negotiate", "start", "send", "abort", "ping"} {
+			if r := c.Post(operation, url.Values{"data": {"x"}}, "transport", transport); r.Status != http.StatusForbidden {
+				t.Errorf("%s: %s from an origin that is not listed gets %d", transport, operation, r.Status)
+			}
+		}
+	}
+}
+
+// A WebSocket message that is no text costs its own socket, with a close code
+// that says why. Nobody else notices, and the client comes back.
+func TestBadSocketMessages(t *testing.T) {
+	s := start(t, persistent.Handler{}, persistent.Options{})
+	bystander := s.client().Open("webSockets")
+	for name, m := range map[string]struct {
+		kind websocket.MessageType
+		data string
+		code websocket.StatusCode
+	}{
+		"not UTF-8": {websocket.MessageText, "\xff\xfe", websocket.StatusInvalidFramePayloadData},
+		"binary":    {websocket.MessageBinary, "text", websocket.StatusUnsupportedData},
+		"too large": {websocket.MessageText, strings.Repeat("x", 70_000), websocket.StatusMessageTooBig},
+	} {
+		c := s.client()
+		st := c.Open("webSockets")
+		if err := st.Socket().Write(t.Context(), m.kind, []byte(m.data)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := st.Raw()
+		if code := websocket.CloseStatus(err); code != m.code {
+			t.Errorf("%s: closed with %v (%v), want %v", name, code, err, m.code)
+		}
+		s.must(s.Broadcast(name))
+		c.Reconnect("webSockets").WantMessage("back after "+name, name)
+		bystander.WantMessage("the other one", name)
+	}
 }
