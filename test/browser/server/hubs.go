@@ -25,7 +25,7 @@ func newHubs(options hub.Options, out *printer) (*hubs, error) {
 	options.Authenticate = userOfQuery
 	h := &hubs{server: hub.NewServer(options), release: make(chan struct{})}
 	h.room = hub.Register[RoomClient](h.server, "room", Room{reporter{"room", out}, h.release})
-	hub.Register[ClockClient](h.server, "clockTower", ClockTower{reporter{"clockTower", out}})
+	hub.Register[ClockClient](h.server, "", ClockTower{reporter{"clockTower", out}})
 	var err error
 	h.raw, err = newRaw(options, out)
 	return h, err
@@ -196,7 +196,8 @@ type ClockClient struct {
 	Struck func(n int) error
 }
 
-// ClockTower is a second hub on the same connection.
+// ClockTower is a second hub on the same connection. It goes by the name of its
+// type, and in generated proxies by clockTower.
 type ClockTower struct{ reporter reporter }
 
 func (t ClockTower) OnConnected(c *hub.Call[ClockClient]) error {
