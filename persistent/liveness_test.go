@@ -188,8 +188,7 @@ func TestShutdown(t *testing.T) {
 func TestShutdownWaitsForCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		finish := make(chan struct{})
-		var s *server
-		s = raw(t, persistent.Handler{OnReceived: func(c *persistent.Conn, data []byte) error {
+		s := raw(t, persistent.Handler{OnReceived: func(c *persistent.Conn, data []byte) error {
 			<-finish
 			return c.Context().Err()
 		}}, persistent.Options{})

@@ -13,7 +13,6 @@ import (
 var (
 	errReplaced  = errors.New("persistent: another transport took over")
 	errSlow      = errors.New("persistent: the client reads too slowly")
-	errIdle      = errors.New("persistent: nothing to say for the connection timeout")
 	errAnswered  = errors.New("persistent: the poll is answered")
 	errAborted   = errors.New("persistent: the server ended the connection")
 	errStopped   = errors.New("persistent: the client ended the connection")

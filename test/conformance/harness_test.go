@@ -313,12 +313,6 @@ func (j *journal) note(id, format string, args ...any) {
 	j.more = make(chan struct{})
 }
 
-// of returns the events of a connection.
-func (j *journal) of(id string) []string {
-	events, _ := j.look(id)
-	return events
-}
-
 func (j *journal) look(id string) (events []string, more chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
