@@ -45,6 +45,8 @@ type (
 	fine struct{}
 )
 
+var _ = unexported{}.f // for linters: the field is what the test is about
+
 func (noCall) Join(string) error                                           { return nil }
 func (otherCall) Join(*hub.Call[hub.Sender], string) error                 { return nil }
 func (chanParam) Join(*call, chan int) error                               { return nil }

@@ -92,7 +92,7 @@ func sameEncoding(t *testing.T, v any) {
 	}
 }
 
-type marshals struct{ n int }
+type marshals struct{}
 
 func (m *marshals) MarshalJSON() ([]byte, error) { return []byte(`{"n": 1 }`), nil }
 
