@@ -93,7 +93,6 @@ export class Reconnection {
       if (clock.now() - due < asleep) return this.#hooks.giveUp();
       // Time that could not be used does not count.
       this.#watch();
-      this.hurry();
     });
   }
 }

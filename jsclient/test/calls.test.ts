@@ -253,6 +253,32 @@ test("an AbortSignal gives a call up with its reason, before it left, on its way
   assert.equal(w.all("send").length, 2);
 });
 
+test("a call that was given up while it waited for the connection is not sent afterwards", async () => {
+  const { w, chat, socket } = await socketWorld();
+  await socket.drop();
+  const call = watch(chat.with({ timeout: 0 }).invoke("say", 1));
+  void chat.invoke("say", 2);
+  await w.clock.advance(0);
+  await w.socket.open();
+  assert.equal(call.value.code, "timeout");
+  assert.deepEqual(w.socket.sent.map((s) => s.A), [[2]]);
+});
+
+test("a call that is given up while its access token is on its way is not sent", async () => {
+  let give = (_: string) => {};
+  let slow = false;
+  const w = new World({ transports: "serverSentEvents", accessToken: () => (slow ? new Promise<string>((done) => (give = done)) : "t") });
+  const chat = w.connection.hub("chat");
+  await w.onStream();
+  slow = true;
+  const call = watch(chat.with({ timeout: 10 }).invoke("say"));
+  await w.clock.advance(10);
+  give("late");
+  await settle();
+  assert.equal(call.outcome, "rejected");
+  assert.equal(w.all("send").length, 0);
+});
+
 test("arguments that cannot be encoded fail their call only", async () => {
   const { chat, socket } = await socketWorld();
   const loop: any = {};

@@ -197,6 +197,17 @@ export class FakeStream {
 
 export class FakePage extends EventTarget {
   visibilityState = "visible";
+  listeners = 0;
+
+  override addEventListener(...args: Parameters<EventTarget["addEventListener"]>): void {
+    this.listeners++;
+    super.addEventListener(...args);
+  }
+
+  override removeEventListener(...args: Parameters<EventTarget["removeEventListener"]>): void {
+    this.listeners--;
+    super.removeEventListener(...args);
+  }
 
   async raise(type: string, properties: object = {}): Promise<void> {
     this.dispatchEvent(Object.assign(new Event(type), properties));

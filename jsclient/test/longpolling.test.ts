@@ -64,6 +64,8 @@ test("a poll that fails is resumed by a reconnect, from the cursor and with the 
   assert.equal(w.connection.state, "connected", "the server took the request");
   await body({ C: "c2", M: [] });
   assert.equal(w.waiting("poll").form.get("messageId"), "c2");
+  await w.waiting("poll").reply({ C: "c3", M: [] });
+  assert.deepEqual(w.events.slice(2), ["reconnecting", "connected"], "back once, not with each poll");
 });
 
 test("a reconnect whose headers are held back counts as open when no refusal has come for a while", async () => {
@@ -88,20 +90,22 @@ test("a refused reconnect is a failure with the server's words", async () => {
   assert.match(w.failures[0]!.error.message, /400 The ConnectionId is in the incorrect format/);
 });
 
-test("a reconnect that the server refuses by name, as after a restart with other keys, ends the connection at once", async () => {
-  const w = polling();
-  let reason: any;
-  w.connection.on("disconnected", (r) => void (reason = r));
-  await (await w.onPolling()).fail();
-  await w.clock.advance(0);
-  await w.waiting("reconnect").reply("unauthenticated", 401, { "Hubwire-Reason": "unauthenticated" });
-  assert.equal(w.connection.state, "reconnecting", "the next access token may be good");
-  await w.clock.advance(500);
-  await w.waiting("reconnect").reply("The ConnectionId is in the incorrect format.", 400, { "Hubwire-Reason": "bad_token" });
-  assert.equal(w.connection.state, "disconnected");
-  assert.deepEqual([reason.code, reason.cause.reason, reason.cause.status], ["disconnected", "bad_token", 400]);
-  assert.equal(w.clock.pending, 0);
-});
+for (const [status, word] of [[400, "bad_token"], [403, "user_changed"]] as const) {
+  test(`a reconnect that the server refuses with ${word}, as after a restart, ends the connection at once`, async () => {
+    const w = polling();
+    let reason: any;
+    w.connection.on("disconnected", (r) => void (reason = r));
+    await (await w.onPolling()).fail();
+    await w.clock.advance(0);
+    await w.waiting("reconnect").reply("unauthenticated", 401, { "Hubwire-Reason": "unauthenticated" });
+    assert.equal(w.connection.state, "reconnecting", "the next access token may be good");
+    await w.clock.advance(500);
+    await w.waiting("reconnect").reply("That is over.", status, { "Hubwire-Reason": word });
+    assert.equal(w.connection.state, "disconnected");
+    assert.deepEqual([reason.code, reason.cause.reason, reason.cause.status], ["disconnected", word, status]);
+    assert.equal(w.clock.pending, 0);
+  });
+}
 
 test("a poll that is not answered ten seconds after the server's own time-out is dead", async () => {
   const w = polling();

@@ -237,6 +237,13 @@ test("online and a visible page end the wait for the next attempt", async () => 
   }
 });
 
+test("online leaves a connection that works alone", async () => {
+  const w = new World();
+  await w.onSocket();
+  await w.page.raise("online");
+  assert.equal(w.connection.state, "connected");
+});
+
 test("a page that becomes visible after a sleep finds out at once that the socket is dead", async () => {
   const w = new World();
   const socket = await w.onSocket();
@@ -264,6 +271,18 @@ test("time asleep does not count against the disconnect timeout", async () => {
   assert.equal(w.sockets.length, 3, "the attempt is made on waking");
   await w.socket.open();
   assert.equal(w.connection.state, "connected");
+});
+
+test("time awake counts anew after a sleep", async () => {
+  const w = new World({ transports: "webSockets" });
+  await (await w.onSocket()).drop();
+  await w.clock.advance(0);
+  await w.socket.drop();
+  await w.clock.sleep(3_600_000);
+  await w.clock.advance(29_999);
+  assert.equal(w.connection.state, "reconnecting");
+  await w.clock.advance(1);
+  assert.equal(w.connection.state, "disconnected");
 });
 
 test("a machine that slept while connected reconnects on waking", async () => {
@@ -303,6 +322,7 @@ test("stop closes the transport, tells the server, and leaves no timer, handler 
   assert(stopped);
   assert.deepEqual(reasons, [undefined]);
   assert.equal(w.clock.pending, 0);
+  assert.equal(w.page.listeners, 0);
   await w.page.raise("pagehide", { persisted: false });
   assert.equal(w.all("abort").length, 1);
   await w.connection.stop();
@@ -326,4 +346,23 @@ test("a handler that stops on reconnecting is obeyed", async () => {
   await w.clock.advance(60_000);
   assert.equal(w.sockets.length, 1);
   assert.equal(w.clock.pending, 0);
+});
+
+test("a handler that stops when an attempt fails is obeyed", async () => {
+  const w = new World();
+  w.connection.on("transportfailed", () => void w.connection.stop());
+  await (await w.onSocket()).drop();
+  await w.clock.advance(0);
+  await w.socket.drop();
+  assert.equal(w.clock.pending, 0);
+});
+
+test("a handler that stops when the connection is back is obeyed, and back is not told after the end", async () => {
+  const w = new World();
+  await (await w.onSocket()).drop();
+  w.connection.on("statechange", (state) => void (state === "connected" && w.connection.stop()));
+  w.connection.on("reconnected", () => void w.events.push("reconnected"));
+  await w.clock.advance(0);
+  await w.socket.open();
+  assert.deepEqual(w.events.slice(2), ["reconnecting", "connected", "disconnected"]);
 });

@@ -187,6 +187,33 @@ test("a start that the server refuses ends the connection, without a fallback", 
   assert.equal(w.all("abort").length, 1);
 });
 
+test("an answer to start other than started is no start", async () => {
+  const w = new World();
+  w.answers.start = { Response: "later" };
+  const start = rejection(w.connection.start());
+  await settle();
+  await w.socket.open();
+  await w.socket.text(init);
+  assert.equal((await start).code, "protocol");
+});
+
+test("a stop while the access token is on its way: no transport is opened, no call is sent", async () => {
+  for (const transport of ["webSockets", "serverSentEvents", "longPolling"] as const) {
+    let give = (_: string) => {};
+    let asked = 0;
+    const accessToken = () => (++asked === 1 ? "t" : new Promise<string>((done) => (give = done)));
+    const w = new World({ transports: transport, accessToken });
+    const start = rejection(w.connection.start());
+    await settle();
+    assert.equal(asked, 2);
+    await w.connection.stop();
+    give("late");
+    await start;
+    await settle();
+    assert.equal(w.sockets.length + w.streams.length + w.all("connect").length, 0, transport);
+  }
+});
+
 test("messages that come while starting are delivered when it succeeds, before start fulfils, in order", async () => {
   const w = new World();
   const got: unknown[] = [];
@@ -217,7 +244,7 @@ test("what a transport brought before it failed is not delivered by the next", a
   await w.socket.text({ C: "c1", M: [call("addMessage", "socket")] });
   await w.socket.drop();
   await w.stream.text("initialized");
-  await w.stream.text({ C: "c2", S: 1, M: [call("addMessage", "stream")] });
+  await w.stream.text({ C: "c1", S: 1, M: [call("addMessage", "stream")] });
   await start;
   assert.deepEqual(got, ["stream"]);
 });
@@ -312,6 +339,12 @@ test("the user's query is part of every request, from the URL and from the optio
   for (const { query } of w.exchanges) assert.deepEqual([query.get("v"), query.get("name")], ["1", "ann & bob"]);
   assert.equal(w.socket.url.searchParams.get("name"), "ann & bob");
   assert.equal(w.socket.url.pathname, "/signalr/connect");
+});
+
+test("an option that is undefined is as good as missing", async () => {
+  const w = new World({ credentials: undefined, log: undefined, query: undefined, transports: undefined });
+  await w.onSocket();
+  assert.equal(w.all("negotiate")[0]!.init.credentials, "include");
 });
 
 test("mistakes in the options are errors at once; a URL that cannot be used fails the start", async () => {

@@ -21,10 +21,9 @@ export const longPolling: Transport = (attach, receiver) => {
   }
 
   async function exchange(operation: string): Promise<string> {
-    const limit = clock.after(attach.pollTimeout, () => {
-      ending.abort();
-      receiver.closed(new ConnectionError("timeout", "longPolling: the poll was not answered in time"));
-    });
+    const limit = clock.after(attach.pollTimeout, () =>
+      receiver.closed(new ConnectionError("timeout", "longPolling: the poll was not answered in time")),
+    );
     // The server may hold the headers back with the rest, or a proxy may: no refusal is good news as well.
     const patience = clock.after(attach.connectTimeout / 2, () => receiver.opened());
     try {

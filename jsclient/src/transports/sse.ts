@@ -16,8 +16,7 @@ export const serverSentEvents: Transport = (attach, receiver) => {
     source = new site.env.EventSource!(url, { withCredentials: site.env.credentials === "include" });
     source.onmessage = ({ data }) => (data === "initialized" ? receiver.opened() : receiver.frame(data));
     source.onerror = (event) => {
-      // Left alone it would ask for the first URL again, which does not resume.
-      source?.close();
+      // The receiver closes us. Left alone the source would ask for its URL again, which does not resume.
       const why = event?.message ? ` (${event.message})` : "";
       receiver.closed(new ConnectionError("transport_lost", `serverSentEvents: the stream ended or was refused${why}`));
     };

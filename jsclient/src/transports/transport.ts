@@ -27,7 +27,7 @@ export interface Receiver {
   opened(): void;
   /** One frame. It returns how long to wait before the next poll, in milliseconds. */
   frame(text: unknown): number;
-  /** The transport is gone. Nothing follows. */
+  /** The transport is gone. The receiver closes the channel; what it hears afterwards it ignores. */
   closed(reason: Error): void;
 }
 
@@ -35,7 +35,7 @@ export interface Receiver {
 export interface Channel {
   /** Sends one payload, or returns false where the channel is not open. Without it payloads are POSTed. */
   send?(payload: string): boolean;
-  /** Ends the transport. The receiver may hear late calls; it has to ignore them. */
+  /** Ends the transport, however far it has got. The receiver ignores what it hears afterwards. */
   close(): void;
 }
 
