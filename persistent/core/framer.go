@@ -21,12 +21,11 @@ var (
 
 // Opening returns the answer to the handshake, in the first exchange.
 func (f *framer) Opening(messagelog.Cursor) [][]byte {
-	l := f.link
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.greeted {
-		l.greeted = true
-		return [][]byte{greeting}
+	if at, _ := f.link.state(); at == ended && f.once {
+		return nil // a poll says it all at once
+	}
+	if hello := f.link.greeting(); hello != nil {
+		return [][]byte{hello}
 	}
 	return f.first
 }
@@ -42,13 +41,16 @@ func (f *framer) Frames(dst [][]byte, buf []byte, b dialect.Batch) ([][]byte, []
 		return dst, buf
 	}
 	start, p := len(buf), f.link.format.protocol
+	if f.once {
+		buf = append(buf, f.link.greeting()...)
+	}
 	if len(b.Entries) == 0 {
 		if ping := f.KeepAlive(); ping != nil {
 			dst = append(dst, ping)
 		}
 		return dst, buf
 	}
-	if len(b.Entries) == 1 { // a broadcast is not copied for each receiver
+	if len(b.Entries) == 1 && len(buf) == start { // a broadcast is not copied for each receiver
 		if m := b.Entries[0]; m.Payload != nil {
 			if record := m.Payload.Bytes(p); len(record) > 0 {
 				dst = append(dst, record)

@@ -10,8 +10,16 @@ import (
 	"github.com/hubwire/hubwire/transports"
 )
 
-// greeting is the answer to a good handshake.
-var greeting = []byte("{}\x1e")
+// welcome is the answer to a good handshake.
+var welcome = []byte("{}\x1e")
+
+// greeting returns the answer to the handshake, once.
+func (l *link) greeting() []byte {
+	if l.greeted.Swap(true) {
+		return nil
+	}
+	return welcome
+}
 
 // maxVersion is the newest version of the protocols; 2 is for stateful
 // reconnect.

@@ -1,9 +1,9 @@
 package core
 
 import (
-	"bytes"
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +43,8 @@ type link struct {
 	track *track       // nil unless the connection is stateful
 	heard atomic.Int64 // when the client last said something, in ns
 
+	greeted atomic.Bool // the answer to the handshake is written, or will be
+
 	mu    sync.Mutex // guards what follows; nothing is called with it held
 	phase phase
 	moved chan struct{} // closed when the phase changes
@@ -54,7 +56,6 @@ type link struct {
 	conn      dialect.Connection // from the handshake on
 	socket    *socket            // the current one
 	poll      *poll              // the one that is held
-	greeted   bool               // the answer to the handshake is written, or will be
 	handshake *time.Timer
 	silence   *time.Timer // armed with the client's first ping
 	expiry    *time.Timer
@@ -285,16 +286,17 @@ func (l *link) finish(why dialect.Ending) {
 // ended is told by the host that the connection has.
 func (l *link) ended(why dialect.Ending, rest []*messagelog.Entry) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.over(why)
-	if l.kind != transports.LongPolling || why == dialect.TimedOut {
-		l.end.retired = true
-		return
-	}
+	l.end.retired = l.kind != transports.LongPolling || why == dialect.TimedOut
 	for _, m := range rest {
 		if m.Payload != nil {
 			l.end.words = append(l.end.words, m.Payload.Bytes(l.format.protocol)...)
 		}
+	}
+	s := l.socket
+	l.mu.Unlock()
+	if l.track != nil && l.track.cancel() {
+		s.close(l.collect())
 	}
 }
 
@@ -316,7 +318,7 @@ func (l *link) parting(why dialect.Ending) []byte {
 		return nil
 	}
 	l.end.said = true
-	return l.format.parting(why)
+	return slices.Concat(l.greeting(), l.format.parting(why))
 }
 
 // collect returns what a link that has ended has still to say to a poll, or nil.
@@ -330,10 +332,7 @@ func (l *link) collect() []byte {
 	}
 	words := l.end.words
 	if l.conn != nil {
-		if !l.greeted {
-			words = append(bytes.Clone(greeting), words...)
-		}
-		words = append(words, l.format.parting(l.end.why)...)
+		words = slices.Concat(l.greeting(), words, l.format.parting(l.end.why))
 	}
 	l.end.said = true
 	return words

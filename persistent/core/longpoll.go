@@ -140,23 +140,11 @@ func (q *request) carry(ctx context.Context, l *link, left time.Duration) bool {
 		IdleTimeout: max(left, time.Millisecond),
 		KeepAlive:   -1,
 	})
-	if err != nil { // it has ended, or is about to be
-		l.settled()
+	if err != nil {
 		return false
 	}
 	_ = a.Run(ctx)
 	return stream.Done()
-}
-
-// settled waits until a connection that is no more has said so.
-func (l *link) settled() {
-	for {
-		at, moved := l.state()
-		if at == ended {
-			return
-		}
-		<-moved
-	}
 }
 
 // delete ends a connection of long polling as its client asks for. A poll that

@@ -189,6 +189,18 @@ func (t *track) start(f *framer) bool {
 	return true
 }
 
+// cancel keeps the first exchange from coming. It reports false if there is one.
+func (t *track) cancel() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.delayed = nil
+	if t.current != nil {
+		return false
+	}
+	t.current = new(framer)
+	return true
+}
+
 // began notes the attachment of f, before it writes.
 func (t *track) began(f *framer, a dialect.Attachment) {
 	t.mu.Lock()

@@ -7,7 +7,6 @@ import (
 
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent/dialect"
-	"github.com/hubwire/hubwire/persistent/messagelog"
 	"github.com/hubwire/hubwire/transports"
 )
 
@@ -162,10 +161,7 @@ func (l *link) begin() {
 
 // greet answers the handshake of a connection whose other messages wait.
 func (l *link) greet(s *socket) {
-	l.mu.Lock()
-	l.greeted = true
-	l.mu.Unlock()
-	_ = s.ws.Send([][]byte{greeting})
+	_ = s.ws.Send([][]byte{l.greeting()})
 }
 
 // attachFirst attaches the first exchange of a stateful connection.
@@ -178,7 +174,7 @@ func (s *socket) attachFirst() {
 	}
 }
 
-// attach makes the socket the connection's exchange. It closes it if the
+// attach makes the socket the connection's exchange. The host closes it if the
 // connection has ended.
 func (s *socket) attach(x dialect.Exchange) {
 	l := s.link
@@ -186,10 +182,10 @@ func (s *socket) attach(x dialect.Exchange) {
 	x.Request, x.Admission, x.Stream = l.request, l.admission, s.ws
 	conn := l.conn
 	l.mu.Unlock()
-	x.KeepAlive = l.opts.KeepAlive
+	x.KeepAlive, x.AnyWriter = l.opts.KeepAlive, true
 	att, err := conn.Attach(x)
 	if err != nil {
-		s.farewell(x.Framer.(*framer))
+		s.ws.Close()
 		return
 	}
 	if l.track != nil {
@@ -199,19 +195,6 @@ func (s *socket) attach(x dialect.Exchange) {
 	s.att = att
 	s.mu.Unlock()
 	att.Spawn()
-}
-
-// farewell says what a connection had to say that ended before it had an
-// exchange.
-func (s *socket) farewell(f *framer) {
-	l := s.link
-	l.mu.Lock()
-	why := l.end.why
-	l.mu.Unlock()
-	for _, words := range append(f.Opening(messagelog.Cursor{}), f.Parting(why)...) {
-		_ = s.ws.Send([][]byte{words})
-	}
-	s.ws.Close()
 }
 
 // resumable reports whether a second WebSocket may take the place of the first.
