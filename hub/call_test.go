@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/hubwire/hubwire/hub"
+	"github.com/hubwire/hubwire/hub/hubtest"
+	"github.com/hubwire/hubwire/negotiate"
 )
 
 // Room is the hub of most tests.
@@ -305,14 +308,18 @@ func TestRequestContextValues(t *testing.T) {
 	hub.Register[hub.Sender](s, "ctx", ctxHub{func(ctx context.Context) { got <- ctx.Value(key{}) }})
 	web := wrap(t, s, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, r.URL.Query().Get("transport"))))
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, path.Base(r.URL.Path))))
 		})
 	})
 	web.onEach(t, func(t *testing.T, s *site, transport string) {
 		g := s.connect(transport, "", "ctx")
 		g.ok("ctx", "run")
-		if v := <-got; v != transport {
-			t.Errorf("got %v", v)
+		want := "send" // the request that carried the call
+		if transport == "webSockets" {
+			want = "connect"
+		}
+		if v := <-got; v != want {
+			t.Errorf("got %v, want %v", v, want)
 		}
 	})
 }
@@ -389,21 +396,34 @@ func TestQueueIsBounded(t *testing.T) {
 }
 
 func TestShutdownLetsCallsFinish(t *testing.T) {
-	s := newSite(t, hub.Options{})
-	room := newRoom()
-	hub.Register[RoomClient](s.Server, "room", room, hub.Concurrently(2))
-	g := s.connect("webSockets", "", "room")
-	id := g.begin("room", "hold", "a")
-	<-room.entered
-	var done sync.WaitGroup
-	done.Go(func() {
-		if err := s.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	close(room.release)
-	if r := g.Result(id); r.E != "" {
-		t.Errorf("got %s", r.Raw)
+	for name, opts := range map[string][]hub.RegisterOption{"in order": nil, "on lanes": {hub.Concurrently(2)}} {
+		t.Run(name, func(t *testing.T) {
+			s := hubtest.NewServer(t, hub.Options{})
+			room := newRoom()
+			hub.Register[RoomClient](s.Server, "room", room, opts...)
+			c, other := s.Connect("", "room"), s.Connect("", "room")
+			held := c.Begin("room", "hold", "a")
+			<-room.entered
+			var done sync.WaitGroup
+			done.Go(func() {
+				if err := s.Shutdown(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+			for { // until calls are turned away
+				err := other.Invoke("room", "nothing").Err
+				if r, ok := errors.AsType[*negotiate.Refusal](err); ok && r.Reason == "shutting_down" {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			close(room.release)
+			if err := held.Wait().Err; err != nil {
+				t.Errorf("a call that ran already: %v", err)
+			}
+			done.Wait()
+		})
 	}
-	done.Wait()
 }

@@ -3,10 +3,13 @@ package hub_test
 import (
 	"errors"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/hubwire/hubwire/hub"
+	"github.com/hubwire/hubwire/persistent/classic"
+	"github.com/hubwire/hubwire/persistent/messagelog"
 )
 
 // Caster calls its clients in every way there is.
@@ -279,4 +282,53 @@ type bridge struct{ room *hub.Hub[RoomClient] }
 
 func (b bridge) Shout(_ *hub.Call[Client], text string) error {
 	return b.room.Clients.All().Message(text)
+}
+
+// A log that keeps the last entry for the test to look at.
+type spyLog struct {
+	messagelog.Log
+	last *messagelog.Entry
+}
+
+func (l *spyLog) Append(e *messagelog.Entry) error {
+	l.last = e
+	return l.Log.Append(e)
+}
+
+func TestPayloadIsMadeOnceForAllReceivers(t *testing.T) {
+	spy := &spyLog{Log: messagelog.NewMemory(messagelog.MemoryOptions{})}
+	o := hub.Options{}
+	o.Log = spy
+	h := hub.Register[RoomClient](newServer(t, o), "room", newRoom())
+	if err := h.Clients.All().Message("hi"); err != nil {
+		t.Fatal(err)
+	}
+	payload := spy.last.Payload
+	if got := string(payload.Bytes(classic.JSON)); got != `{"H":"room","M":"message","A":["hi"]}` {
+		t.Errorf("got %s", got)
+	}
+	if n := testing.AllocsPerRun(100, func() { payload.Bytes(classic.JSON) }); n > 0 {
+		t.Errorf("each further receiver costs %v allocations", n)
+	}
+	if got := payload.Bytes(&messagelog.Protocol{Name: "unknown"}); got != nil {
+		t.Errorf("a protocol of no family: got %s", got)
+	}
+	if n, size := len(payload.Bytes(classic.JSON)), payload.Size(); size < n-8 || size > n+24 {
+		t.Errorf("size is %d, the payload %d", size, n)
+	}
+}
+
+func TestProxyOfAGroupIsCached(t *testing.T) {
+	h := hub.Register[RoomClient](newServer(t, hub.Options{}), "room", newRoom())
+	for name, f := range map[string]func(){
+		"group": func() { h.Clients.Group("g") }, "user": func() { h.Clients.User("u") },
+		"client": func() { h.Clients.Client("c") }, "all": func() { h.Clients.All() },
+	} {
+		if n := testing.AllocsPerRun(100, f); n > 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+	for i := range 20000 { // names that are not asked for again do not pile up
+		h.Clients.Group(strconv.Itoa(i))
+	}
 }

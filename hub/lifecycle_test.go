@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hubwire/hubwire/hub"
+	"github.com/hubwire/hubwire/hub/hubtest"
 )
 
 // Diary notes its life cycle.
@@ -149,6 +150,58 @@ func TestReconnect(t *testing.T) {
 			t.Errorf("groups after OnRejoiningGroups: got %s", r.Raw)
 		}
 	})
+}
+
+func TestOneDisconnectedPerConnection(t *testing.T) {
+	s := hubtest.NewServer(t, hub.Options{})
+	d := &Diary{name: "d"}
+	hub.Register[RoomClient](s.Server, "d", d)
+	c := s.Connect("ann", "d")
+	for range 3 {
+		c.Lose()
+		c.Return()
+	}
+	d.wait(t, 7)
+	c.Stop()
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var ends int
+	for _, line := range d.wait(t, 8) {
+		if line == "d stopped ann" || line == "d lost ann" {
+			ends++
+		}
+	}
+	if ends != 1 {
+		t.Errorf("got %d in %q", ends, d.wait(t, 8))
+	}
+}
+
+func TestDisconnectedComesAfterTheLastCall(t *testing.T) {
+	for name, opts := range map[string][]hub.RegisterOption{"in order": nil, "on lanes": {hub.Concurrently(2)}} {
+		t.Run(name, func(t *testing.T) {
+			s := hubtest.NewServer(t, hub.Options{})
+			room := newRoom()
+			hub.Register[RoomClient](s.Server, "room", room, append(opts, hub.Use(hub.Filter{
+				Invoke: func(i *hub.Invocation, next func(*hub.Invocation) (any, error)) (any, error) {
+					_, err := next(i)
+					<-room.release
+					room.events.add("returned")
+					return nil, err
+				},
+				Disconnect: func(*hub.Event, bool, func(*hub.Event, bool)) { room.events.add("disconnected") },
+			}))...)
+			c := s.Connect("", "room")
+			c.Begin("room", "hold", "a")
+			<-room.entered
+			c.Stop()
+			room.events.wait(t, 2) // the call has seen its context end
+			close(room.release)
+			if got := strings.Join(room.events.wait(t, 4), ", "); got != "hold a, ended a, returned, disconnected" {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
 }
 
 func TestAdmission(t *testing.T) {
