@@ -49,6 +49,7 @@ type lab struct {
 	refuse  error
 	greet   string
 	gate    chan struct{} // Wait waits for it
+	once    sync.Once
 }
 
 type labClient struct {
@@ -67,17 +68,22 @@ func try(t *testing.T, c config, f func(l *lab)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{T: t, changed: make(chan struct{}), gate: make(chan struct{})}
 		o := hub.Options{Options: c.Options, Families: []codec.Family{core.Family(c.core), classic.Family()}}
-		o.Logger = slog.New(slog.DiscardHandler)
+		if o.Logger == nil {
+			o.Logger = slog.New(slog.DiscardHandler)
+		}
 		l.server = hub.NewServer(o)
 		l.hub = hub.Register[labClient](l.server, "lab", &labHub{l})
 		hub.Register[labClient](l.server, "other", &otherHub{})
 		var stop func()
 		l.client, stop = coretest.Serve(t, l.server)
+		defer stop()
+		defer func() {
+			if err := l.server.Shutdown(context.Background()); err != nil {
+				t.Error("shutdown:", err)
+			}
+		}()
+		defer l.release()
 		f(l)
-		if err := l.server.Shutdown(context.Background()); err != nil {
-			t.Error("shutdown:", err)
-		}
-		stop()
 	})
 }
 
@@ -118,6 +124,9 @@ func (l *lab) wait(event string) {
 		}
 	}
 }
+
+// release lets the calls of Wait return.
+func (l *lab) release() { l.once.Do(func() { close(l.gate) }) }
 
 func (l *lab) count(event string) (n int) {
 	l.mu.Lock()
@@ -232,3 +241,5 @@ func (l *lab) socketRefused(why string, c *coretest.Client) coretest.Reply {
 	}
 	return refused.Reply
 }
+
+func expiresSoon(*http.Request) time.Time { return time.Now().Add(10 * time.Second) }
