@@ -103,7 +103,7 @@ export class Program {
           resolve(line);
         } else if (this.ended !== undefined) {
           done();
-          reject(new Error(`the server ended (${this.ended}) before ${what}`));
+          reject(new Error(`the server ended (${this.ended}) before ${what}:\n${this.stderr}`));
         }
       };
       const timer = setTimeout(() => {
