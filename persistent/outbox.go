@@ -162,7 +162,7 @@ func (o *outbox) release(a *attachment, missed []*messagelog.Entry, gap bool) {
 	o.gap, o.held, o.busy = gap, false, true
 }
 
-// maxBatch bounds the payload bytes of one batch.
+// maxBatch bounds the payload bytes of one batch, unless the exchange does.
 const maxBatch = 256 << 10
 
 // A batch is what a writer takes at once.
@@ -190,7 +190,7 @@ func (o *outbox) take(a *attachment, spare []*messagelog.Entry) (b batch, ok boo
 	if o.paused && !o.ending {
 		return o.takePaused(a)
 	}
-	n := o.fitting()
+	n := o.fitting(or(a.x.MaxBatch, maxBatch))
 	b = batch{entries: o.items[:n:n], whole: n == len(o.items), at: delivered, gap: o.gap}
 	switch {
 	case n > 0 || o.gap:
@@ -268,7 +268,7 @@ func (o *outbox) more(a *attachment) bool {
 // rest ends the work of a's writer. An idle connection keeps little memory.
 func (o *outbox) rest(a *attachment) {
 	o.busy = false
-	if cap(o.items) > maxSpare {
+	if len(o.items) == 0 && cap(o.items) > maxSpare {
 		o.items = nil
 	}
 	if cap(a.spare) > maxSpare {
@@ -280,8 +280,8 @@ func (o *outbox) rest(a *attachment) {
 const maxSpare = 16
 
 // fitting returns how many items go into the next batch.
-func (o *outbox) fitting() int {
-	if o.bytes <= maxBatch {
+func (o *outbox) fitting(most int) int {
+	if o.bytes <= most {
 		return len(o.items)
 	}
 	size := 0
@@ -290,7 +290,7 @@ func (o *outbox) fitting() int {
 		if m.Payload != nil {
 			n = m.Payload.Size()
 		}
-		if size += n; size > maxBatch && i > 0 {
+		if size += n; size > most && i > 0 {
 			o.bytes -= size - n
 			return i
 		}

@@ -183,6 +183,9 @@ func (s *socket) attach(x dialect.Exchange) {
 	conn := l.conn
 	l.mu.Unlock()
 	x.KeepAlive, x.AnyWriter = l.opts.KeepAlive, true
+	if l.track != nil {
+		x.MaxBatch = max(l.opts.StatefulBuffer/4, 1)
+	}
 	att, err := conn.Attach(x)
 	if err != nil {
 		s.ws.Close()

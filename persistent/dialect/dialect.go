@@ -194,6 +194,10 @@ type Exchange struct {
 	// host's, negative none.
 	KeepAlive time.Duration
 
+	// MaxBatch bounds the payload bytes of a batch that has several entries.
+	// 0 means the host's choice.
+	MaxBatch int
+
 	// IdleTimeout ends the exchange, with an empty batch, when it is this
 	// old. 0 means never.
 	IdleTimeout time.Duration

@@ -243,3 +243,5 @@ func (l *lab) socketRefused(why string, c *coretest.Client) coretest.Reply {
 }
 
 func expiresSoon(*http.Request) time.Time { return time.Now().Add(10 * time.Second) }
+
+var errRefused = &hub.Error{Message: "no"}
