@@ -1,0 +1,242 @@
+package faults_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hubwire/hubwire/persistent"
+	"github.com/hubwire/hubwire/persistent/messagelog"
+)
+
+// A run is worlds on one server, behind a proxy, with their clients.
+type run struct {
+	testing.TB
+	proxy   *proxy
+	worlds  []*world
+	members []*member
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+
+	last map[*world]int64 // the newest event that is looked at in the end
+}
+
+// launch serves the worlds behind a proxy.
+func launch(t testing.TB, plan func(n uint64) plan, worlds ...*world) *run {
+	t.Helper()
+	mux := http.NewServeMux()
+	for _, w := range worlds {
+		mux.Handle(w.path+"/", w.handler)
+	}
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return &run{TB: t, proxy: newProxy(t, server.Listener.Addr().String(), plan), worlds: worlds, stop: func() {}}
+}
+
+// enlist starts n members in each world.
+func (r *run) enlist(n int, change func(m *member)) {
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	for _, w := range r.worlds {
+		for i := range n {
+			m := newMember(r.TB, w, r.proxy.url(), i)
+			change(m)
+			r.members = append(r.members, m)
+			r.done.Go(func() { m.run(ctx) })
+		}
+	}
+}
+
+// publish has every world send messages for a while.
+func (r *run) publish(d time.Duration, perSecond int) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	var publishers sync.WaitGroup
+	for i, w := range r.worlds {
+		rng := rand.New(rand.NewPCG(*seed, uint64(i)))
+		publishers.Go(func() { w.publishing(ctx, perSecond, rng) })
+	}
+	publishers.Wait()
+}
+
+// settle waits until every member has what was sent, which is given up after a
+// while: the auditor says then what is missing.
+func (r *run) settle(patience time.Duration) {
+	r.last = make(map[*world]int64)
+	for _, w := range r.worlds {
+		w.post(address{all: true})
+		r.last[w] = w.now()
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		behind := 0
+		for _, m := range r.members {
+			if !m.current(r.last[m.world]) {
+				behind++
+			}
+		}
+		if behind == 0 {
+			return
+		}
+	}
+	r.Log("some members are not up to date: they are audited all the same")
+}
+
+// finish ends the members and then the worlds.
+func (r *run) finish() {
+	r.Helper()
+	r.stop()
+	r.done.Wait()
+	for _, w := range r.worlds {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		if err := w.shutdown(ctx); err != nil {
+			r.Errorf("%s: shutdown: %v", w.path, err)
+		}
+		cancel()
+		w.wantPairs(r.TB)
+	}
+}
+
+// verdict audits the members of a world.
+func (r *run) verdict(w *world) (verdict, books) {
+	var lives []*life
+	var b books
+	for _, m := range r.members {
+		if m.world == w {
+			lives = append(lives, m.lives...)
+			b.add(m.books)
+		}
+	}
+	last := r.last[w]
+	for _, l := range lives {
+		l.got = slices.DeleteFunc(l.got, func(n int64) bool { return n > last })
+		l.since, l.until = min(l.since, last), min(l.until, last)
+	}
+	return audit(w.all()[:last], lives), b
+}
+
+// Nothing is lost, doubled, swapped or given to others, whatever the network
+// does: hundreds of clients of every transport, raw and of hubs, that change
+// transports, go away and come back, enter and leave groups.
+func TestNothingLost(t *testing.T) {
+	t.Parallel()
+	r := launch(t, func(n uint64) plan { return newPlan(*seed, n) }, rawWorld(t, options()), hubWorld(options()))
+	r.enlist(*members, func(m *member) { m.mortal = m.no%3 == 0 })
+	r.publish(*duration, *rate)
+	for _, m := range r.members {
+		m.immortal()
+	}
+	r.proxy.heal()
+	r.settle(30 * time.Second)
+	r.finish()
+	t.Logf("faults: %v", &r.proxy.counts)
+	for _, w := range r.worlds {
+		v, b := r.verdict(w)
+		t.Logf("%s: sent %d; %v; gaps counted %d, of them told to the program %d", w.path, w.sent(), v, w.endpoint.Stats().Gaps, w.gapped)
+		t.Logf("%s: events %v; %+v", w.path, w.told, b)
+		if !v.clean() || v.gaps > 0 || b.wrong > 0 {
+			t.Errorf("%s: something went wrong", w.path)
+		}
+		if v.got == 0 || b.answered == 0 {
+			t.Errorf("%s: nothing happened", w.path)
+		}
+	}
+}
+
+// A log that is too small loses messages, and every client that is hit is told.
+func TestGapsAreTold(t *testing.T) {
+	t.Parallel()
+	small := func() persistent.Options {
+		o := options()
+		o.Log = messagelog.NewMemory(messagelog.MemoryOptions{MaxBytes: 3_000})
+		return o
+	}
+	r := launch(t, func(n uint64) plan { return newPlan(*seed+1, n) }, rawWorld(t, small()), hubWorld(small()))
+	r.enlist(min(*members, 25), func(*member) {})
+	for start := time.Now(); time.Since(start) < 20*time.Second && !r.gapped(5); {
+		r.publish(500*time.Millisecond, 200)
+	}
+	r.proxy.heal()
+	r.settle(30 * time.Second)
+	r.finish()
+	for _, w := range r.worlds {
+		v, _ := r.verdict(w)
+		t.Logf("%s: sent %d; %v; gaps counted %d, of them told to the program %d", w.path, w.sent(), v, w.endpoint.Stats().Gaps, w.gapped)
+		if !v.clean() {
+			t.Errorf("%s: something went wrong without a word", w.path)
+		}
+		if v.gaps == 0 || v.excuse == 0 {
+			t.Errorf("%s: the log was not too small", w.path)
+		}
+		if int64(v.gaps) > w.endpoint.Stats().Gaps {
+			t.Errorf("%s: more gaps were told than counted", w.path)
+		}
+	}
+}
+
+// gapped reports whether each world has counted n gaps.
+func (r *run) gapped(n int64) bool {
+	return !slices.ContainsFunc(r.worlds, func(w *world) bool { return w.endpoint.Stats().Gaps < n })
+}
+
+// The checks find a log that drops, doubles, swaps, or sends to everyone what is
+// for one.
+func TestBrokenLog(t *testing.T) {
+	t.Parallel()
+	n := 0
+	var before *messagelog.Entry
+	for name, c := range map[string]struct {
+		mistake func(m *messagelog.Entry) []*messagelog.Entry
+		found   func(v verdict) int
+	}{
+		"dropped": {func(m *messagelog.Entry) []*messagelog.Entry {
+			if n++; n%20 == 0 {
+				return nil
+			}
+			return []*messagelog.Entry{m}
+		}, func(v verdict) int { return v.lost }},
+		"doubled": {func(m *messagelog.Entry) []*messagelog.Entry {
+			if n++; n%20 == 0 {
+				again := *m
+				return []*messagelog.Entry{m, &again}
+			}
+			return []*messagelog.Entry{m}
+		}, func(v verdict) int { return v.duplicated }},
+		"swapped": {func(m *messagelog.Entry) []*messagelog.Entry {
+			if n++; n%20 == 0 {
+				before = m
+				return nil
+			}
+			if before != nil {
+				defer func() { before = nil }()
+				return []*messagelog.Entry{m, before}
+			}
+			return []*messagelog.Entry{m}
+		}, func(v verdict) int { return v.reordered }},
+		"leaked": {func(m *messagelog.Entry) []*messagelog.Entry {
+			if n++; n%20 == 0 {
+				m.Topics = []string{"pc"}
+			}
+			return []*messagelog.Entry{m}
+		}, func(v verdict) int { return v.foreign }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, before = 0, nil
+			o := options()
+			o.Log = &broken{Log: messagelog.NewMemory(messagelog.MemoryOptions{}), mistake: c.mistake}
+			r := launch(t, perfect, rawWorld(t, o))
+			r.enlist(10, func(m *member) { m.mute = true })
+			r.publish(time.Second, 200)
+			r.settle(2 * time.Second)
+			r.finish()
+			v, _ := r.verdict(r.worlds[0])
+			if t.Log(v); c.found(v) == 0 {
+				t.Errorf("the mistake was not found")
+			}
+		})
+	}
+}
