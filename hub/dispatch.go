@@ -102,7 +102,7 @@ func (c *connection) refuse(in persistent.Incoming, inv *codec.Invocation, kind 
 	f := &codec.Fault{Kind: kind, Hub: inv.Hub, Method: inv.Method, Text: text}
 	payload, err := c.codec.Encode(&codec.Completion{ID: inv.ID, HasID: inv.HasID, Fault: f})
 	if err != nil { // cannot happen: a fault without data encodes
-		c.server.opts.Logger.Error("hubwire: a fault does not encode", "error", err)
+		c.server.opts.Logger.Error("hubwire: a fault does not encode", "err", err)
 	}
 	c.server.opts.Logger.Debug("hubwire: call refused", "connection", c.id(), "hub", inv.Hub, "method", inv.Method, "reason", text)
 	in.Reply(payload)
@@ -205,7 +205,7 @@ func (k *call) fault(err error) *codec.Fault {
 // log writes an error of the program's code to the log. That of a call whose
 // connection has ended is no news.
 func (k *call) log(text string, err error) {
-	l := k.hub.server.opts.Logger.With("hub", k.hub.name, "connection", k.conn.id(), "error", err)
+	l := k.hub.server.opts.Logger.With("hub", k.hub.name, "connection", k.conn.id(), "err", err)
 	if k.inv != nil {
 		l = l.With("method", k.inv.Method)
 	}

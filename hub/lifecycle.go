@@ -50,7 +50,7 @@ func (a application) authorize(r *http.Request, user string, hubs listening) (pe
 	topics := make([]string, 0, 2*len(hubs))
 	for _, h := range hubs {
 		if err := h.admit(r, user); err != nil {
-			a.opts.Logger.Debug("hubwire: hub left out", "hub", h.name, "user", user, "error", err)
+			a.opts.Logger.Debug("hubwire: hub left out", "hub", h.name, "user", user, "err", err)
 			denial = err
 			continue
 		}

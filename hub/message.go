@@ -49,7 +49,7 @@ func (m *message) Bytes(p *messagelog.Protocol) []byte {
 	}
 	payload, err := c.Encode(&m.call)
 	if err != nil {
-		m.server.opts.Logger.Error("hubwire: a client call does not encode", "protocol", p.Name, "hub", m.call.Hub, "method", m.call.Method, "error", err)
+		m.server.opts.Logger.Error("hubwire: a client call does not encode", "protocol", p.Name, "hub", m.call.Hub, "method", m.call.Method, "err", err)
 	}
 	// If another goroutine was first, its payload is as good as this one.
 	m.wraps.CompareAndSwap(first, &wrapped{p, payload, first})
