@@ -53,6 +53,7 @@ func walk(s *site, kind string) []classictest.Frame {
 	second := func() *recording {
 		first.follow(c)
 		stream.Drop()
+		synctest.Wait()
 		return record(s, resume(c, kind))
 	}
 	for _, r := range []func() *recording{func() *recording { return first }, second} {
@@ -63,6 +64,7 @@ func walk(s *site, kind string) []classictest.Frame {
 		}
 		s.must(s.Broadcast("others", id(c)))
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if current != first {
 			s.must(s.Shutdown(s.Context()))
 			return append(first.frames(), current.frames()...)
@@ -395,5 +397,34 @@ func TestClassic041KeepAliveOnlyInSilence(t *testing.T) {
 		r := record(s, stream)
 		time.Sleep(109 * time.Second)
 		s.want("with keep-alives off", len(r.look()), 0)
+	})
+}
+
+// Whatever the order in which the server learns of the end of a transport and
+// of the next one, the next one has its keep-alives in time.
+func TestClassic041KeepAliveAfterAQuickReturn(t *testing.T) {
+	on(t, streaming, func(t *testing.T, kind string) {
+		bubble(t, persistent.Options{}, func(s *site) {
+			c, stream := s.open(kind)
+			for range 100 {
+				stream.Drop()
+				stream = resume(c, kind)
+				r := record(s, stream)
+				time.Sleep(10 * time.Second)
+				if n := len(r.look()); n != 1 {
+					s.Fatalf("%d keep-alives after 10 s", n)
+				}
+			}
+		})
+	})
+	bubble(t, persistent.Options{}, func(s *site) {
+		c, _ := s.open(poll)
+		for range 100 {
+			s.must(s.Send(id(c), "hello"))
+			pollOnce(c, "a message")
+			r, _ := s.chunks("POST", c.Address("poll", "transport", poll, "messageId", c.Cursor))
+			time.Sleep(10 * time.Second)
+			s.want("what came after 10 s", strings.Join(r.texts(), "|"), " ")
+		}
 	})
 }

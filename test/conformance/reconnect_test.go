@@ -216,14 +216,15 @@ func TestClassic067BadGroupsToken(t *testing.T) {
 			cursor := stranger.Cursor
 			stream.Drop()
 			other.Drop()
-			node := beside(s)
-			stranger.HTTP = node.client
+			here, node := stranger.HTTP, beside(s)
 			for name, bad := range map[string]string{
 				"another connection's": token, "cut short": token[:len(token)-1], "a connection token": stranger.Answer.ConnectionToken,
 				"garbage": "garbage", "a lot": strings.Repeat("x", 5000),
 			} {
 				stranger.Cursor, stranger.GroupsToken = cursor, bad
-				stranger.Negotiate()
+				stranger.HTTP = here
+				stranger.Negotiate() // the node itself would know that it never was connected
+				stranger.HTTP = node.client
 				r := arrive(node, stranger, "reconnect", kind)
 				node.wantEvents(name, id(stranger), "reconnected with a gap")
 				conn, _ := node.Conn(id(stranger))
