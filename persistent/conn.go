@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent/dialect"
 	"github.com/hubwire/hubwire/persistent/messagelog"
@@ -20,6 +22,8 @@ type Conn struct {
 	// Immutable after open.
 	endpoint *Endpoint
 	id       string
+	owner    string        // whom it counts for
+	pace     *rate.Limiter // of incoming messages, nil for no bound
 	user     string
 	dialect  string
 	protocol *messagelog.Protocol
@@ -111,6 +115,7 @@ func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
 	if c, ok := e.Conn(o.ID); ok {
 		return c, false, nil
 	}
+	owner := e.owner(o.Request, o.User)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.phase != serving {
@@ -119,7 +124,15 @@ func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
 	if c := e.conns[o.ID]; c != nil {
 		return c, false, nil
 	}
+	if o.Restored && o.Own && !e.departed.has(o.ID) {
+		return nil, false, errGone // never connected, refused, aborted, or stopped
+	}
+	if full := e.room(owner); full != nil {
+		return nil, false, full
+	}
 	c = e.newConn(o)
+	c.owner = owner
+	e.count(owner, 1)
 	e.app.Opened(c)
 	e.conns[o.ID] = c
 	e.admit(c, o.Admission)
@@ -131,6 +144,7 @@ func (e *Endpoint) newConn(o dialect.Opening) *Conn {
 	c := &Conn{
 		endpoint: e,
 		id:       o.ID,
+		pace:     e.opts.newPace(),
 		user:     o.User,
 		dialect:  o.Dialect,
 		protocol: o.Protocol,
@@ -181,7 +195,7 @@ func contains(names []string, name string) bool {
 // end ends the connection, once. Everything that is on its queue still runs,
 // and then the disconnected event.
 func (c *Conn) end(why dialect.Ending) {
-	r, live := c.endpoint.forget(c)
+	r, live := c.endpoint.forget(c, why == dialect.TimedOut)
 	if !live {
 		return
 	}
@@ -222,13 +236,17 @@ func (c *Conn) rest(r resumption) []*messagelog.Entry {
 
 // forget takes c out of everything, and reports false if it is out already. The
 // resumption is what the connection may have missed by then.
-func (e *Endpoint) forget(c *Conn) (r resumption, live bool) {
+func (e *Endpoint) forget(c *Conn, mayReturn bool) (r resumption, live bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.conns[c.id] != c {
 		return r, false
 	}
 	delete(e.conns, c.id)
+	e.count(c.owner, -1)
+	if mayReturn {
+		e.departed.add(c.id, time.Now())
+	}
 	for len(c.subs) > 0 {
 		e.unsubscribe(c, len(c.subs)-1)
 	}

@@ -2,6 +2,7 @@ package persistent
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,6 +34,7 @@ type Endpoint struct {
 	log      messagelog.Log
 	keyring  *negotiate.Keyring
 	handler  http.Handler
+	instance string          // a random word for this endpoint
 	ctx      context.Context // ends when the endpoint is shut down
 	cancel   context.CancelFunc
 
@@ -44,6 +46,10 @@ type Endpoint struct {
 	phase  phase
 	conns  map[string]*Conn
 	topics map[string]*topic
+	owners map[string]int // how many connections count for whom
+
+	// departed are the connections that timed out, which may come back.
+	departed departed
 
 	// work counts connections and goroutines that Shutdown waits for.
 	work sync.WaitGroup
@@ -84,6 +90,8 @@ func New(o Options, app Application) (*Endpoint, error) {
 		keyring:  keyring,
 		conns:    make(map[string]*Conn),
 		topics:   make(map[string]*topic),
+		owners:   make(map[string]int),
+		instance: rand.Text(),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.delivered.Store(e.log.Head())
@@ -95,7 +103,7 @@ func New(o Options, app Application) (*Endpoint, error) {
 // ServeHTTP serves one request of a client.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	e.handler.ServeHTTP(w, r)
+	e.handler.ServeHTTP(w, timeBody(w, r, e.opts.BodyTimeout))
 }
 
 func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {

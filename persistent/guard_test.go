@@ -98,7 +98,8 @@ func TestGroupsTokens(t *testing.T) {
 		"genuine (it does it)": func(id string) string { return ring.GroupsToken(id, []string{"vip"}) },
 	} {
 		s := start(t, persistent.Handler{}, o)
-		c := s.client().Negotiate() // a client that this process does not know
+		c := s.client().Negotiate()
+		c.Answer.ConnectionToken = ring.ConnectionToken(c.Answer.ConnectionID, "") // as another process makes it
 		c.GroupsToken = token(c.Answer.ConnectionID)
 		st := c.Reconnect("serverSentEvents")
 		s.events.wait(1)
@@ -260,4 +261,46 @@ func TestBadSocketMessages(t *testing.T) {
 		c.Reconnect("webSockets").WantMessage("back after "+name, name)
 		bystander.WantMessage("the other one", name)
 	}
+}
+
+// Who never was connected, was refused, was thrown out, or has stopped, does not
+// get in by the ways of one who comes back.
+func TestBarred(t *testing.T) {
+	var s *server
+	s = start(t, persistent.Handler{
+		OnConnected: func(c *persistent.Conn) error {
+			if c.User() == "mallory" {
+				return errors.New("not welcome")
+			}
+			return nil
+		},
+	}, persistent.Options{Authenticate: byQuery})
+	client := func(user string) *classictest.Client {
+		c := s.client()
+		c.Query.Set("user", user)
+		return c.Negotiate()
+	}
+	never, refused, aborted, stopped := client("eve"), client("mallory"), client("bob"), client("ann")
+	refused.Connect("serverSentEvents")
+	if r := refused.Get("start", "transport", "serverSentEvents"); r.Status != 500 {
+		t.Fatalf("start of the refused one gets %d", r.Status)
+	}
+	st := aborted.Connect("serverSentEvents")
+	aborted.Start("serverSentEvents")
+	c, _ := s.Conn(aborted.Answer.ConnectionID)
+	c.Abort()
+	st.WantEnd("aborted")
+	stopped.Connect("serverSentEvents")
+	stopped.Start("serverSentEvents")
+	stopped.Abort("serverSentEvents")
+	events := s.events.wait(5)
+	for name, c := range map[string]*classictest.Client{"never connected": never, "refused": refused, "aborted": aborted, "stopped": stopped} {
+		for _, operation := range []string{"reconnect", "poll", "send"} {
+			r := c.Post(operation, url.Values{"data": {"x"}, "messageId": {""}}, "transport", "longPolling")
+			if r.Status != http.StatusNotFound || r.Header.Get(negotiate.ReasonHeader) != "connection_ended" {
+				t.Errorf("%s: %s gets %d %s", name, operation, r.Status, r.Body)
+			}
+		}
+	}
+	s.wantEvents("nothing more", events...)
 }

@@ -16,6 +16,7 @@ type host struct{ *Endpoint }
 
 func (h host) Settings() *dialect.Settings       { return h.settings }
 func (h host) Keyring() *negotiate.Keyring       { return h.keyring }
+func (h host) Instance() string                  { return h.instance }
 func (h host) Logger() *slog.Logger              { return h.opts.Logger }
 func (h host) PublicPath(r *http.Request) string { return h.opts.PublicPath(r) }
 

@@ -59,7 +59,7 @@ func (a *attachment) next(now, lastFrame time.Time) time.Duration {
 			wait = min(wait, max(a.keepAlive, time.Second), time.Minute)
 		}
 	}
-	return max(wait, time.Second)
+	return max(wait, 10*time.Millisecond) // never spin
 }
 
 var jitterSeed = maphash.MakeSeed()

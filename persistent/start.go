@@ -133,6 +133,10 @@ func (c *Conn) receive(in Incoming) {
 		in.Reject(errShuttingDown)
 		return
 	}
+	if c.pace != nil && !c.pace.Allow() {
+		in.Reject(errTooFast)
+		return
+	}
 	if !c.start.hold(in) {
 		c.endpoint.app.Received(c, in)
 	}

@@ -99,14 +99,15 @@ func (q *request) checkToken() *negotiate.Refusal {
 	if token == "" {
 		return errNoToken
 	}
-	id, user, err := q.host.Keyring().OpenConnectionToken(token)
+	name, user, err := q.host.Keyring().OpenConnectionToken(token)
 	if err != nil {
 		return errBadToken
 	}
 	if !negotiate.SameUser(user, q.user) {
 		return errUser
 	}
-	q.kind, q.id = kind, id
+	id, instance, _ := strings.Cut(name, ".")
+	q.kind, q.id, q.own = kind, id, instance == q.host.Instance()
 	return nil
 }
 
@@ -141,7 +142,7 @@ func (q *request) negotiate() *negotiate.Refusal {
 	id := negotiate.NewConnectionID()
 	return q.respond(string(negotiate.Response{
 		URL:                     strings.ReplaceAll(q.host.PublicPath(q.r), "/negotiate", ""),
-		ConnectionToken:         q.host.Keyring().ConnectionToken(id, q.user),
+		ConnectionToken:         q.host.Keyring().ConnectionToken(id+"."+q.host.Instance(), q.user),
 		ConnectionID:            id,
 		KeepAliveTimeout:        2 * s.KeepAlive,
 		DisconnectTimeout:       s.DisconnectTimeout,

@@ -41,6 +41,7 @@ type request struct {
 	admission dialect.Admission
 	kind      transports.Kind
 	id        string
+	own       bool // this very host made the token
 }
 
 // serve runs the checks in the order of protocols/classic.md 1.2, and then the

@@ -120,6 +120,7 @@ func (q *request) open(restored bool) (dialect.Connection, bool, error) {
 		Request:   q.r,
 		Admission: q.admission,
 		Restored:  restored,
+		Own:       q.own,
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 
 // start raises the connected event (protocols/classic.md 5.2).
 func (q *request) start() *negotiate.Refusal {
-	c, _, err := q.open(true)
+	c, _, err := q.open(false)
 	if err != nil {
 		return err.(*negotiate.Refusal) // by contract
 	}

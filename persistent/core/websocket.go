@@ -229,7 +229,7 @@ func (q *request) replace(l *link, s *socket) {
 	l.track.attaching.Lock()
 	defer l.track.attaching.Unlock()
 	l.mu.Lock()
-	over := l.phase == ended
+	over, old := l.phase == ended, l.socket
 	if !over {
 		l.socket, l.request, l.admission = s, q.r, q.admission
 		l.watchExpiry(q.r)
@@ -239,6 +239,7 @@ func (q *request) replace(l *link, s *socket) {
 		s.ws.Close()
 		return
 	}
+	l.host.Go(old.ws.Close) // it may take a moment, and may not have had an exchange
 	f := &framer{link: l, track: l.track}
 	cursor, first := l.track.takeOver(f)
 	f.first = [][]byte{first}

@@ -60,6 +60,10 @@ type Host interface {
 	// (hubs) may listen to. The error is a *negotiate.Refusal.
 	Admit(r *http.Request, user string, names []string) (Admission, error)
 
+	// Instance is a random word for this host, to be put into tokens: see
+	// Opening.Own. It holds letters and digits only.
+	Instance() string
+
 	// Open returns the connection with o's id. One that is not known yet is
 	// made; created reports it. The error is a *negotiate.Refusal, for example
 	// while the host shuts down.
@@ -102,6 +106,10 @@ type Opening struct {
 	// Restored says that the client has been connected before, to this host
 	// or to another one, and does not start anew.
 	Restored bool
+
+	// Own says that this very host made the client's token, and so knows
+	// whether it has been connected before.
+	Own bool
 
 	// DisconnectTimeout takes the place of the host's for this connection. 0
 	// means the host's.
