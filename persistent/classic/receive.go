@@ -1,8 +1,10 @@
 package classic
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
 
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent/dialect"
@@ -16,6 +18,8 @@ var (
 		Status: http.StatusBadRequest, Reason: "bad_frame_id", Text: "The supplied frameId is in the incorrect format."}
 	errBody = &negotiate.Refusal{
 		Status: http.StatusBadRequest, Reason: "bad_body", Text: "The request's body cannot be read."}
+	errSlowBody = &negotiate.Refusal{
+		Status: http.StatusRequestTimeout, Reason: "body_timeout", Text: "The request's body takes too long."}
 	errTooLarge = &negotiate.Refusal{
 		Status: http.StatusRequestEntityTooLarge, Reason: "message_too_large", Text: "The message is too large."}
 )
@@ -105,6 +109,9 @@ func (q *request) form(limit int64) (negotiate.Form, *negotiate.Refusal) {
 	if _, tooLarge := err.(*http.MaxBytesError); tooLarge {
 		return negotiate.Form{}, errTooLarge
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return negotiate.Form{}, errSlowBody
+	}
 	if err != nil {
 		return negotiate.Form{}, errBody
 	}
@@ -131,7 +138,11 @@ func (q *request) version() negotiate.Version {
 // serveStream writes an event stream, a page or a poll on this goroutine.
 func (q *request) serveStream(c dialect.Connection, x dialect.Exchange) *negotiate.Refusal {
 	stream, err := q.newStream()
-	if err != nil {
+	switch {
+	case err == nil:
+	case !errors.Is(err, transports.ErrNoFlush):
+		return nil // the client is gone
+	default:
 		q.host.Logger().Error("hubwire: cannot open a transport", "transport", q.kind, "err", err)
 		return &negotiate.Refusal{Status: http.StatusInternalServerError, Reason: "no_streaming"}
 	}
