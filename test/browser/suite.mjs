@@ -6,6 +6,7 @@ import "./parity.test.mjs";
 import "./fallback.test.mjs";
 import "./keepalive.test.mjs";
 import "./restart.test.mjs";
+import "./barred.test.mjs";
 import "./mixed.test.mjs";
 import "./legacy.test.mjs";
 import "./raw.test.mjs";

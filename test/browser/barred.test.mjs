@@ -1,0 +1,33 @@
+// Who is not to be there: refused at the door, or thrown out. Neither gets in
+// by the ways of a client that comes back.
+
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { clients, concurrency, scenario, transports } from "./harness.mjs";
+
+const hubs = { room: ["addMessage"] };
+
+describe("barred", { concurrency: 2 * concurrency }, () => {
+  const documents = [clients["official client without proxies"], clients["our client"]];
+  for (const [document, transport] of documents.flatMap((d) => transports.map((t) => [d, t]))) {
+    const options = (user) => ({ transports: transport, hubs, query: { user } });
+    const on = `${document} on ${transport}`;
+
+    scenario(`${on}: whom the hub does not let in, does not get in`, [], async (scene) => {
+      const mallory = await scene.page(document);
+      await assert.rejects(mallory.connect({ url: "/signalr", ...options("mallory") }), /not welcome|start request/);
+      const ann = await scene.peer(document, options("ann"));
+      await ann.stop();
+      await scene.server.event({ event: "disconnected", id: ann.id });
+      assert.equal(scene.server.events({ event: "disconnected" }).length, 1, "no end without a beginning");
+    });
+
+    scenario(`${on}: whom the server aborts does not come back`, ["-disconnect-timeout", "6s"], async (scene) => {
+      const ann = await scene.peer(document, options("ann"));
+      ann.invokeAny("room", "kickMe").catch(() => {}); // Whether an answer still comes is not said.
+      await ann.wait("is disconnected");
+      await scene.server.event({ event: "disconnected", id: ann.id, stopCalled: false });
+      assert.deepEqual(scene.server.events({ event: "reconnected" }), []);
+    });
+  }
+});
