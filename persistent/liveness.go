@@ -22,16 +22,32 @@ func (c *Conn) tick() {
 	now := time.Now()
 	a, lastFrame := c.out.current()
 	if a == nil {
-		if left := c.alive.left(now, c.patience); left > 0 {
-			c.alive.arm(left)
-		} else {
+		if c.alive.left(now, c.patience) <= 0 {
 			c.end(dialect.TimedOut)
+			return
 		}
+	} else {
+		keepAlive, idle := a.dues(lastFrame)
+		c.out.poke(due(keepAlive, now), due(idle, now))
+	}
+	c.schedule(now)
+}
+
+// schedule sets the timer to what the connection waits for as it is. Whoever
+// changes that calls it afterwards: two exchanges that end and begin at the same
+// time may do so in any order.
+func (c *Conn) schedule(now time.Time) {
+	s := &c.alive
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
 		return
 	}
-	keepAlive, idle := a.dues(lastFrame)
-	c.out.poke(due(keepAlive, now), due(idle, now))
-	c.alive.arm(a.next(now, lastFrame))
+	if a, lastFrame := c.out.current(); a != nil {
+		s.timer.Reset(a.next(now, lastFrame))
+		return
+	}
+	s.timer.Reset(s.detachedAt.Add(c.patience).Sub(now))
 }
 
 func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
@@ -73,29 +89,22 @@ func (c *Conn) jitter(d time.Duration) time.Duration {
 // attached sets the timer for a new exchange.
 func (c *Conn) attached(a *attachment) {
 	c.kind.Store(uint32(a.x.Stream.Kind()))
-	c.alive.arm(a.next(a.since, a.since))
+	c.schedule(a.since)
 }
 
 // lost starts the time within which the client must come back.
 func (c *Conn) lost() {
 	c.alive.mu.Lock()
-	c.alive.detachedAt = time.Now()
+	now := time.Now()
+	c.alive.detachedAt = now
 	c.alive.mu.Unlock()
-	c.alive.arm(c.patience)
+	c.schedule(now)
 }
 
 func (s *aliveState) left(now time.Time, timeout time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.detachedAt.Add(timeout).Sub(now)
-}
-
-func (s *aliveState) arm(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.stopped {
-		s.timer.Reset(d)
-	}
 }
 
 func (s *aliveState) stop() {
