@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,13 +161,18 @@ func TestSlowBodies(t *testing.T) {
 // What takes longer than the body may, after it, has nothing to fear.
 func TestSlowAnswers(t *testing.T) {
 	const limit = 100 * time.Millisecond
+	var thought atomic.Bool
 	s := start(t, persistent.Handler{
-		OnReceived: func(c *persistent.Conn, _ []byte) error { time.Sleep(3 * limit); return nil },
+		OnReceived: func(*persistent.Conn, []byte) error {
+			time.Sleep(3 * limit)
+			thought.Store(true)
+			return nil
+		},
 	}, persistent.Options{BodyTimeout: limit})
 	c := s.client()
 	c.Open("longPolling")
-	if r := c.Send("longPolling", "think about it"); r.Status != http.StatusOK {
-		t.Errorf("a send with a slow handler gets %d", r.Status)
+	if r := c.Send("longPolling", "think about it"); r.Status != http.StatusOK || !thought.Load() {
+		t.Errorf("a send with a slow handler gets %d, before its end: %v", r.Status, !thought.Load())
 	}
 	poll := c.Poll()
 	time.Sleep(3 * limit)
