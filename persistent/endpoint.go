@@ -103,7 +103,8 @@ func New(o Options, app Application) (*Endpoint, error) {
 // ServeHTTP serves one request of a client.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	e.handler.ServeHTTP(w, timeBody(w, r, e.opts.BodyTimeout))
+	timeBody(w, r, e.opts.BodyTimeout)
+	e.handler.ServeHTTP(w, r)
 }
 
 func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
