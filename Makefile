@@ -23,14 +23,15 @@ NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 section = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help test check format vet lint tidy race js browser bench fuzz clean
+.PHONY: help test check format vet lint tidy race js browser bench gobench fuzz clean
 
 help:
 	@printf '%s\n' \
 	  'make test      everything (what CI runs)' \
 	  'make check     everything but fuzzing and the browser' \
 	  'make format vet lint tidy race js browser    one part of it' \
-	  'make bench     benchmarks              (BENCH=regexp PKG=./hub)' \
+	  'make bench     next to other servers   (BENCH=regexp BENCHFLAGS="-rounds 5")' \
+  'make gobench   Go benchmarks           (BENCH=regexp PKG=./hub)' \
 	  'make fuzz      every fuzz target       (FUZZTIME=30s PKG=./negotiate)' \
 	  'make clean     remove what was installed and built here'
 
@@ -88,7 +89,12 @@ $(CHROMIUM):
 	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium </dev/null >/dev/null
 	@test -x '$(CHROMIUM)' || { echo 'apt-get installed no $(CHROMIUM)' >&2; exit 1; }
 
-bench:
+# Servers side by side under the same load: docs/performance.md.
+bench: bench/node/node_modules/.installed
+	$(call section,servers side by side)
+	@cd bench && go run ./compare -run='$(BENCH)' $(BENCHFLAGS)
+
+gobench:
 	$(call section,benchmarks)
 	@go test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
 
@@ -102,4 +108,4 @@ fuzz:
 	done
 
 clean:
-	@rm -rf jsclient/node_modules test/node_modules
+	@rm -rf jsclient/node_modules test/node_modules bench/node/node_modules
