@@ -240,7 +240,9 @@ func (a *attachment) Detach(reason error) { a.end(reason) }
 // end ends the exchange, once. The connection stays, unless the exchange is a
 // final one.
 func (a *attachment) end(reason error) {
+	first := false
 	a.once.Do(func() {
+		first = true
 		if a.conn.out.detach(a) || reason == errAnswered || reason == errSlow {
 			a.conn.lost()
 		}
@@ -248,10 +250,10 @@ func (a *attachment) end(reason error) {
 		a.conn.endpoint.opts.Logger.Debug("hubwire: transport ended",
 			"connection", a.conn.id, "transport", a.x.Stream.Kind(), "reason", reason)
 		close(a.done)
-		if a.spawned || !a.parting() {
-			a.x.Stream.Close()
-		}
 	})
+	if first && (a.spawned || !a.parting()) {
+		a.x.Stream.Close() // which may take a moment: others need not wait
+	}
 	if a.x.Final && reason != errReplaced {
 		a.conn.end(dialect.Lost)
 	}

@@ -412,9 +412,13 @@ func Test83ClientsClose(t *testing.T) {
 		s.WantEnd("closed")
 	})
 	try(t, config{}, func(l *lab) {
-		l.open(webSockets).Close()
+		closed, dropped := l.open(webSockets), l.open(webSockets)
+		for l.count("connected") < 2 {
+			time.Sleep(time.Second)
+		}
+		closed.Close()
 		l.wait("stopped")
-		l.open(webSockets).Drop()
+		dropped.Drop()
 		l.wait("lost")
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hubwire/hubwire/hub/core"
@@ -71,7 +72,7 @@ func Test87To89Resume(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		_ = l.hub.Clients.All().Got("3")
 		l.release()
-		l.wait("done call")
+		synctest.Wait() // for the result
 		_ = l.hub.Clients.All().Got("4")
 
 		s = back(l, c, 2)
@@ -183,7 +184,7 @@ func Test92BackPressure(t *testing.T) {
 		for read < 400 {
 			s.Send(fmt.Sprintf(`{"type":8,"sequenceId":%d}`, read))
 			if m := s.Message("after an Ack"); m != got(text) {
-								t.Fatalf("got %.50s after %d", m, read)
+				t.Fatalf("got %.50s after %d", m, read)
 			}
 			read++
 		}
