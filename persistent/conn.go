@@ -151,7 +151,7 @@ func (e *Endpoint) newConn(o dialect.Opening) *Conn {
 		topic:    []string{ConnTopic(o.ID)},
 		ctx:      ctx,
 		cancel:   cancel,
-		queue:    Queue{Max: e.opts.MaxQueuedCalls},
+		queue:    Queue{Max: e.opts.MaxQueuedCalls, workers: &e.workers},
 
 		oneChannel: o.OneChannel,
 		patience:   or(o.DisconnectTimeout, e.settings.DisconnectTimeout),

@@ -51,6 +51,8 @@ type Endpoint struct {
 	// departed are the connections that timed out, which may come back.
 	departed departed
 
+	workers workers
+
 	// work counts connections and goroutines that Shutdown waits for.
 	work sync.WaitGroup
 }

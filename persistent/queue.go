@@ -12,6 +12,8 @@ type Queue struct {
 	// Max bounds the functions that Offer lets wait. 0 means no bound.
 	Max int
 
+	workers *workers // nil for goroutines that end with the work
+
 	mu      sync.Mutex
 	waiting []func()
 	running int
@@ -29,7 +31,11 @@ func (q *Queue) add(f func(), limit int) bool {
 	defer q.mu.Unlock()
 	if q.running < max(q.Width, 1) {
 		q.running++
-		go q.work(f)
+		if q.workers != nil {
+			q.workers.run(job{queue: q, first: f})
+		} else {
+			go q.work(f)
+		}
 		return true
 	}
 	if limit > 0 && len(q.waiting) >= limit {

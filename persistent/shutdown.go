@@ -53,6 +53,7 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 		c.end(dialect.ShutDown)
 	}
 	e.cancel()
+	defer e.workers.close()
 	done := make(chan struct{})
 	go func() {
 		e.work.Wait()
