@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"slices"
 
-	"github.com/hubwire/hubwire/hub/classic"
 	"github.com/hubwire/hubwire/hub/codec"
 	"github.com/hubwire/hubwire/persistent"
 )
@@ -19,7 +18,8 @@ type Options struct {
 	// which there are.
 	persistent.Options
 
-	// Families are the client families that are served. Default: SignalR 2.
+	// Families are the client families that are served. Default:
+	// [DefaultFamilies].
 	Families []codec.Family
 
 	// Filters see every call, event and client call of every hub. The first
@@ -64,7 +64,7 @@ func (o Options) Validate() error {
 
 func (o Options) withDefaults() Options {
 	if len(o.Families) == 0 {
-		o.Families = []codec.Family{classic.Family()}
+		o.Families = DefaultFamilies()
 	}
 	if o.MaxHubs == 0 {
 		o.MaxHubs = 64

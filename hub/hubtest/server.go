@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/hubwire/hubwire/hub"
-	"github.com/hubwire/hubwire/hub/classic"
 	"github.com/hubwire/hubwire/hub/codec"
 	"github.com/hubwire/hubwire/persistent/dialect"
 )
@@ -40,7 +39,7 @@ func NewServer(t testing.TB, o hub.Options) *Server {
 	}
 	// First, since a dialect may take every request that it is shown.
 	if len(o.Families) == 0 {
-		o.Families = []codec.Family{classic.Family()}
+		o.Families = hub.DefaultFamilies()
 	}
 	o.Families = append([]codec.Family{s.family()}, o.Families...)
 	s.Server = hub.NewServer(o)

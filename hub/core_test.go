@@ -1,0 +1,81 @@
+package hub_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/hubwire/hubwire/hub"
+	"github.com/hubwire/hubwire/persistent/core/coretest"
+)
+
+// core returns an ASP.NET Core client of a hub that is not connected yet.
+func (s *site) core(user, hub string) *coretest.Client {
+	s.t.Helper()
+	c := coretest.New(s.t, s.url+"/"+hub)
+	if user != "" {
+		c.Query.Set("user", user)
+	}
+	return c
+}
+
+// wantError calls a hub method, which must fail with the text.
+func wantError(t *testing.T, s *coretest.Stream, text, method string, args ...any) {
+	t.Helper()
+	if r := s.Invoke(method, args...); r.Error != text {
+		t.Errorf("%s: got %s, want %q", method, r.Raw, text)
+	}
+}
+
+// Both families are served on the same hubs, unless the options say otherwise.
+func TestBothFamilies(t *testing.T) {
+	s := newSite(t, hub.Options{})
+	room := newRoom()
+	hub.Register[RoomClient](s.Server, "room", room)
+	s.onEach(t, func(t *testing.T, s *site, transport string) {
+		old := s.connect(transport, "ann", "room")
+		c := s.core("bob", "Room")
+		modern := c.Open(transport)
+		old.ok("room", "join", transport)
+		if r := modern.Invoke("Join", transport); string(r.Result) != "null" || r.Error != "" {
+			t.Fatalf("join: %s", r.Raw)
+		}
+		old.ok("room", "say", transport, "hello")
+		modern.WantExactly("from a classic client", `{"type":1,"target":"message","arguments":["hello"]}`)
+		old.want("its own", `{"H":"room","M":"message","A":["hello"]}`)
+		modern.Invoke("say", transport, "hi")
+		old.want("from a core client", `{"H":"room","M":"message","A":["hi"]}`)
+		modern.WantExactly("its own", `{"type":1,"target":"message","arguments":["hi"]}`)
+		if r := modern.Invoke("who"); !strings.Contains(string(r.Result), `"bob"`) || !strings.Contains(string(r.Result), `"core"`) {
+			t.Errorf("who: %s", r.Raw)
+		}
+	})
+	if r := s.core("", "nope").TryNegotiate(); r.Status != http.StatusNotFound {
+		t.Errorf("unknown hub: %d %s", r.Status, r.Body)
+	}
+}
+
+// The errors of core clients have the words of protocols/core.md 5.3.
+func TestCoreErrors(t *testing.T) {
+	s := newSite(t, hub.Options{})
+	room := newRoom()
+	defer close(room.release)
+	hub.Register[RoomClient](s.Server, "room", room, hub.Use(hub.Authorization(hub.Users("ann"), "secret")))
+	c := s.core("", "room").Open("webSockets")
+	wantError(t, c, "Failed to invoke 'Nope' due to an error on the server. HubException: Method does not exist.", "Nope")
+	wantError(t, c, "An unexpected error occurred invoking 'break' on the server.", "break")
+	wantError(t, c, "An unexpected error occurred invoking 'panic' on the server.", "panic")
+	wantError(t, c, "An unexpected error occurred invoking 'bad' on the server.", "bad")
+	wantError(t, c, "An unexpected error occurred invoking 'Refuse' on the server. HubException: Room is full", "Refuse")
+	wantError(t, c, "Failed to invoke 'secret' because user is unauthorized", "secret")
+	wantError(t, c, `Failed to invoke 'add' due to an error on the server. InvalidDataException: Method "Add" takes 2 arguments, not 1.`, "add", 1)
+	if r := c.Invoke("add", 1, "x"); !strings.HasPrefix(r.Error, "Failed to invoke 'add' due to an error on the server. InvalidDataException: Argument 2 ") {
+		t.Error(r.Raw)
+	}
+	if r := c.Invoke("work", 3); string(r.Result) != `"done"` {
+		t.Errorf("progress, which this wire has not: %s", r.Raw)
+	}
+	if r := c.Invoke("paint", "red"); string(r.Result) != `""` {
+		t.Errorf("state, which this wire has not: %s", r.Raw)
+	}
+}

@@ -1,0 +1,19 @@
+package hub
+
+import (
+	"github.com/hubwire/hubwire/hub/classic"
+	"github.com/hubwire/hubwire/hub/codec"
+	modern "github.com/hubwire/hubwire/hub/core"
+)
+
+// DefaultFamilies returns the client families that a server has unless its
+// options say otherwise: ASP.NET Core SignalR and SignalR 2. They share hubs,
+// groups and users. With the server at /signalr/, the former use
+// /signalr/<hub> and the latter /signalr.
+//
+// Requests are shown to the families in order. That of Core clients stands
+// first, since it knows its own from those of SignalR 2; a family of your own
+// goes before both.
+func DefaultFamilies() []codec.Family {
+	return []codec.Family{modern.Family(modern.Options{}), classic.Family()}
+}
