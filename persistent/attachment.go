@@ -102,6 +102,11 @@ func (a *attachment) Run(ctx context.Context) error {
 // open writes what comes before the first batch. It reports whether batches
 // may follow.
 func (a *attachment) open() bool {
+	select {
+	case <-a.done: // it came too late
+		return false
+	default:
+	}
 	frames := a.x.Framer.Opening(a.cursor(a.from))
 	if frames == nil {
 		return true
@@ -189,6 +194,9 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 const maxScratch = 64 << 10
 
 func (a *attachment) send(b dialect.Batch) error {
+	if sent, err := a.sendShared(b); sent {
+		return err
+	}
 	s := scratches.Get().(*scratch)
 	s.frames, s.buf = a.x.Framer.Frames(s.frames[:0], s.buf[:0], b)
 	var err error
