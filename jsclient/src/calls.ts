@@ -5,13 +5,13 @@ import type { Site } from "./site.js";
 import { parse, type Message, type Result, type State } from "./wire.js";
 
 /** What holds for one call, or for all calls made through `hub.with(...)`. */
-export interface CallOptions {
+export interface CallOptions<P = any> {
   /** Gives the call up; it then rejects with the signal's reason. What runs on the server may go on. */
   signal?: AbortSignal;
   /** Milliseconds after which the call is given up. Default: none. */
   timeout?: number;
   /** Gets what the method reports while it runs. */
-  progress?: (value: any) => void;
+  progress?: (value: P) => void;
 }
 
 /** The hub that a call is for. */

@@ -28,6 +28,9 @@ export type Remote<S> = {
   readonly [M in Name<S>]: (...args: Args<S[M]>) => Promise<Awaited<Returned<S[M]>>>;
 };
 
+/** What the hub's methods report while they run, of all that do: `{ progress: { import: number } }` in the shape. */
+export type Progress<T> = T extends { progress: infer P } ? P[keyof P] : any;
+
 /** Ways to call a hub's methods. */
 export interface Callable<T extends HubShape> {
   /** Calls a method by its name. It rejects with a HubError where the method answers with an error. */
@@ -76,7 +79,7 @@ export class Hub<T extends HubShape = AnyHub> implements Callable<T> {
   }
 
   /** The same calls with options: `hub.with({ timeout: 5000 }).server.say("hello")`. */
-  with(options: CallOptions): Callable<T> {
+  with(options: CallOptions<Progress<T>>): Callable<T> {
     const invoke = (method: string, ...args: unknown[]) => this.#invoke(this, method, args, options);
     const server = new Proxy(Object.freeze({}), {
       // `then` would make the proxy look like a promise to whoever awaits it.
