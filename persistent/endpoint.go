@@ -52,6 +52,7 @@ type Endpoint struct {
 	departed departed
 
 	workers workers
+	sharing sharing
 
 	// work counts connections and goroutines that Shutdown waits for.
 	work sync.WaitGroup

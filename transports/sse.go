@@ -80,6 +80,26 @@ func (s *EventStream) Send(frames [][]byte) error {
 	return s.flush(b, nil)
 }
 
+// Prepare implements [Preparer].
+func (s *EventStream) Prepare(b []byte, frames [][]byte) []byte {
+	for _, frame := range frames {
+		b = appendEvent(b, frame)
+	}
+	return b
+}
+
+// SendPrepared implements [Preparer].
+func (s *EventStream) SendPrepared(b []byte) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	_, err := s.w.Write(b)
+	if err == nil {
+		err = s.w.Flush()
+	}
+	return s.end(err)
+}
+
 // KeepAlive sends the frame as an event.
 func (s *EventStream) KeepAlive(frame []byte) error {
 	if err := s.begin(); err != nil {
@@ -87,6 +107,23 @@ func (s *EventStream) KeepAlive(frame []byte) error {
 	}
 	b := newBatch(s.w)
 	return s.flush(b, addEvent(b, frame))
+}
+
+// appendEvent is addEvent without a batch, which would write.
+func appendEvent(b, frame []byte) []byte {
+	for {
+		b = append(b, "data: "...)
+		end := bytes.IndexAny(frame, "\r\n")
+		if end < 0 {
+			break
+		}
+		b = append(append(b, frame[:end]...), '\n')
+		if bytes.HasPrefix(frame[end:], []byte("\r\n")) {
+			end++
+		}
+		frame = frame[end+1:]
+	}
+	return append(append(b, frame...), "\n\n"...)
 }
 
 // addEvent adds an event with a data line for each line of the frame, of which

@@ -77,6 +77,24 @@ type Stream interface {
 	Close()
 }
 
+// A Preparer is a Stream of which many carry the same bytes for the same frames:
+// they are made once, and written as they are.
+type Preparer interface {
+	Stream
+
+	// Prepare appends to b what Send would write.
+	Prepare(b []byte, frames [][]byte) []byte
+
+	// SendPrepared is Send for frames that were prepared by another stream of
+	// the same kind, which for a WebSocket means text or binary messages, too.
+	SendPrepared(b []byte) error
+}
+
+var (
+	_ Preparer = (*WebSocket)(nil)
+	_ Preparer = (*EventStream)(nil)
+)
+
 var (
 	_ Stream = (*WebSocket)(nil)
 	_ Stream = (*EventStream)(nil)

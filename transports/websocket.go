@@ -175,6 +175,23 @@ func (s *WebSocket) Send(frames [][]byte) error {
 	return s.conn.end(b.flush())
 }
 
+// Prepare implements [Preparer].
+func (s *WebSocket) Prepare(b []byte, frames [][]byte) []byte {
+	for _, frame := range frames {
+		b = append(appendHeader(b, s.opcode(), len(frame)), frame...)
+	}
+	return b
+}
+
+// SendPrepared implements [Preparer].
+func (s *WebSocket) SendPrepared(b []byte) error {
+	if err := s.conn.acquire(); err != nil {
+		return err
+	}
+	_, err := s.conn.Conn.Write(b)
+	return s.conn.end(err)
+}
+
 // KeepAlive sends the frame as a message. Control frames would not do: browsers
 // do not show them to scripts.
 func (s *WebSocket) KeepAlive(frame []byte) error {
@@ -190,12 +207,15 @@ func (s *WebSocket) KeepAlive(frame []byte) error {
 }
 
 func (s *WebSocket) addMessage(b *batch, frame []byte) error {
-	opcode := byte(opText)
-	if s.binary.Load() {
-		opcode = opBinary
-	}
-	b.buf = appendHeader(b.buf, opcode, len(frame))
+	b.buf = appendHeader(b.buf, s.opcode(), len(frame))
 	return b.bytes(frame)
+}
+
+func (s *WebSocket) opcode() byte {
+	if s.binary.Load() {
+		return opBinary
+	}
+	return opText
 }
 
 // Close closes with code 1000 and no reason. Receive returns when the peer has

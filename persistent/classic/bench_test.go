@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync/atomic"
 	"testing"
 
@@ -59,6 +60,20 @@ func (s nullStream) Send(frames [][]byte) error {
 	return nil
 }
 
+// Prepare and SendPrepared do what a WebSocket does, but for the write.
+func (nullStream) Prepare(b []byte, frames [][]byte) []byte {
+	for _, f := range frames {
+		b = append(b, f...)
+	}
+	return b
+}
+
+func (s nullStream) SendPrepared(b []byte) error {
+	s.frames.Add(1)
+	s.bytes.Add(int64(len(b)))
+	return nil
+}
+
 // connectNowhere returns a server with n connections, of which each is in the
 // groups that groups returns for it.
 func connectNowhere(b *testing.B, n int, groups func(i int) []string) (*persistent.Server, *nowhere) {
@@ -99,6 +114,26 @@ func BenchmarkPublish(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/delivery")
 		})
 	}
+}
+
+// Publications that wait for writers, which then take all of them: what a
+// delivery costs besides the socket where the server has more to do than it can.
+func BenchmarkPublishWindow(b *testing.B) {
+	const window, receivers = 50, 1000
+	payload := messagelog.JSON(`{"H":"chat","M":"addMessage","A":["ann","hello to everyone in here"]}`)
+	s, d := connectNowhere(b, receivers, func(int) []string { return []string{"all"} })
+	topics := []string{persistent.GroupTopic("all")}
+	b.ReportAllocs()
+	for b.Loop() {
+		before := d.bytes.Load()
+		for range window {
+			_ = s.Publish(persistent.Publication{Topics: topics, Payload: payload})
+		}
+		for d.bytes.Load()-before < int64(window*receivers*len(payload)) {
+			runtime.Gosched()
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*window*receivers), "ns/delivery")
 }
 
 // A group of 10 costs the same whatever else there is on the server.

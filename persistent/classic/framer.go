@@ -51,6 +51,19 @@ func (f *framer) Frames(dst [][]byte, buf []byte, b dialect.Batch) ([][]byte, []
 	return dst, buf
 }
 
+// Shares reports whether b has messages only, and nothing about the connection.
+func (f *framer) Shares(b dialect.Batch) (shape any, ok bool) {
+	if b.ShuttingDown || b.Gap && f.gaps || f.delay > 0 {
+		return nil, false
+	}
+	for _, m := range b.Entries {
+		if m.Seq == 0 || m.Change() {
+			return nil, false
+		}
+	}
+	return JSON, true
+}
+
 // run returns how many entries come before the next reply.
 func run(entries []*messagelog.Entry) int {
 	for i, m := range entries {

@@ -259,6 +259,16 @@ type Framer interface {
 	KeepAlive() []byte
 }
 
+// A Sharer is a Framer whose frames for a batch are often those of other
+// connections too, as after a broadcast. They are then built once. A Framer
+// that counts what it frames does not implement it.
+type Sharer interface {
+	// Shares reports whether the frames of b depend on nothing but its
+	// entries and the shape: all framers that return an equal shape, which
+	// must be comparable, build the same frames from the same entries.
+	Shares(b Batch) (shape any, ok bool)
+}
+
 // A Parter is a Framer of a family that has a word for the end of a connection.
 // What is queued is then written before the exchange is closed, and the word
 // last. Families whose clients learn of the end in another way, or are to find
