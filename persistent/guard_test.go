@@ -266,8 +266,7 @@ func TestBadSocketMessages(t *testing.T) {
 // Who never was connected, was refused, was thrown out, or has stopped, does not
 // get in by the ways of one who comes back.
 func TestBarred(t *testing.T) {
-	var s *server
-	s = start(t, persistent.Handler{
+	s := start(t, persistent.Handler{
 		OnConnected: func(c *persistent.Conn) error {
 			if c.User() == "mallory" {
 				return errors.New("not welcome")
