@@ -168,7 +168,7 @@ func (k *call) complete(result any, err error) []byte {
 	} else {
 		c.Fault = k.fault(err)
 	}
-	payload, err := k.conn.codec.Encode(c)
+	payload, err := k.encode(c)
 	if err == nil {
 		return payload
 	}
@@ -177,6 +177,12 @@ func (k *call) complete(result any, err error) []byte {
 	c.Fault = &codec.Fault{Hub: k.inv.Hub, Method: k.inv.Method}
 	payload, _ = k.conn.codec.Encode(c)
 	return payload
+}
+
+// encode encodes what is of the program's types.
+func (k *call) encode(c *codec.Completion) (payload []byte, err error) {
+	defer catch(&err)
+	return k.conn.codec.Encode(c)
 }
 
 // fault is what the client is told of err.

@@ -82,10 +82,13 @@ func checkEvents(hub string, impl any, fits map[string]bool, callType reflect.Ty
 
 // guard runs code of the program. A panic becomes an error.
 func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicError{p, debug.Stack()}
-		}
-	}()
+	defer catch(&err)
 	return f()
+}
+
+// catch, deferred, makes a panic the error.
+func catch(err *error) {
+	if p := recover(); p != nil {
+		*err = &panicError{p, debug.Stack()}
+	}
 }

@@ -65,6 +65,9 @@ func newHub[C any](s *Server, name string, impl any, set *settings) (*Hub[C], er
 	if c.width < 1 {
 		return nil, &RegistrationError{Hub: name, Text: "Concurrently needs 1 at least"}
 	}
+	if c.presence != nil {
+		c.presence.logger = s.opts.Logger
+	}
 	b := newBinding[C](c, client)
 	c.dynamic = newBinding[Sender](c, &proxyPlan{senders: [][]int{{}}})
 	c.newCall = func(k *call) reflect.Value { return reflect.ValueOf(newCall(b, k)) }

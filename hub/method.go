@@ -3,7 +3,6 @@ package hub
 import (
 	"fmt"
 	"reflect"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -194,7 +193,8 @@ func (m *method) param(i int) reflect.Type {
 
 // decode turns arguments from the wire into those of the Go method, behind the
 // call in args[0]. The error is a *callError that names the argument.
-func (m *method) decode(e codec.Encoding, raw []codec.Raw, args []reflect.Value) ([]reflect.Value, error) {
+func (m *method) decode(e codec.Encoding, raw []codec.Raw, args []reflect.Value) (_ []reflect.Value, err error) {
+	defer catch(&err)
 	least, most := m.arity()
 	if len(raw) < least || most >= 0 && len(raw) > most {
 		return nil, m.wrongCount(len(raw))
@@ -234,11 +234,7 @@ func plural(n int, word string) string {
 
 // call runs the method. A panic in it is the error.
 func (m *method) call(args []reflect.Value) (result any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			result, err = nil, &panicError{p, debug.Stack()}
-		}
-	}()
+	defer catch(&err)
 	out := m.fn.Call(args)
 	if m.fails {
 		err, _ = out[len(out)-1].Interface().(error)

@@ -2,6 +2,8 @@ package hub
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -60,7 +62,9 @@ func (c *Call[C]) Presence() Presence { return Presence{c.call.hub.presence} }
 
 // presence keeps the attendance of a hub's groups.
 type presence struct {
-	notice func(Notice) // immutable
+	// Immutable once the hub is registered.
+	notice func(Notice)
+	logger *slog.Logger
 
 	mu     sync.Mutex // guards groups, and the order in which notices are queued
 	groups map[string]*attendance
@@ -144,7 +148,18 @@ func (p *presence) leave(user, id, group string) {
 
 func (p *presence) tell(n Notice) {
 	if p.notice != nil {
-		p.notices.Do(func() { p.notice(n) })
+		p.notices.Do(func() { p.give(n) })
+	}
+}
+
+// give gives one notice.
+func (p *presence) give(n Notice) {
+	err := guard(func() error {
+		p.notice(n)
+		return nil
+	})
+	if err, ok := errors.AsType[*panicError](err); ok {
+		p.logger.Error("hubwire: a presence notice failed", "group", n.Group, "user", n.User, "err", err, "stack", string(err.stack))
 	}
 }
 

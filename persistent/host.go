@@ -21,8 +21,11 @@ func (h host) Logger() *slog.Logger              { return h.opts.Logger }
 func (h host) PublicPath(r *http.Request) string { return h.opts.PublicPath(r) }
 
 // Authenticate implements dialect.Host.
-func (h host) Authenticate(r *http.Request) (string, error) {
-	user, err := h.opts.Authenticate(r)
+func (h host) Authenticate(r *http.Request) (user string, err error) {
+	err = h.guard("authenticate", func() (err error) {
+		user, err = h.opts.Authenticate(r)
+		return err
+	})
 	if err != nil {
 		return "", h.refusal(err, http.StatusUnauthorized, "unauthenticated")
 	}
@@ -30,8 +33,11 @@ func (h host) Authenticate(r *http.Request) (string, error) {
 }
 
 // Admit implements dialect.Host.
-func (h host) Admit(r *http.Request, user string, names []string) (dialect.Admission, error) {
-	adm, err := h.app.Admit(r, user, names)
+func (h host) Admit(r *http.Request, user string, names []string) (adm dialect.Admission, err error) {
+	err = h.guard("admit", func() (err error) {
+		adm, err = h.app.Admit(r, user, names)
+		return err
+	})
 	if err != nil {
 		return adm, h.refusal(err, http.StatusInternalServerError, "internal")
 	}
@@ -43,6 +49,9 @@ func (h host) Admit(r *http.Request, user string, names []string) (dialect.Admis
 func (h host) refusal(err error, status int, reason string) *negotiate.Refusal {
 	if r, ok := errors.AsType[*negotiate.Refusal](err); ok {
 		return r
+	}
+	if errors.Is(err, errPanic) {
+		return &negotiate.Refusal{Status: http.StatusInternalServerError, Reason: "internal"}
 	}
 	h.opts.Logger.Info("hubwire: request refused", "reason", reason, "err", err)
 	return &negotiate.Refusal{Status: status, Reason: reason}
