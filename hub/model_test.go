@@ -44,7 +44,7 @@ func runModel(t *testing.T, seed uint64) {
 	w := &world{t: t, site: s}
 	for _, name := range []string{"left", "right"} {
 		r := &modelRoom{world: w, lives: make(map[string][]string)}
-		r.Hub = hub.Register[number](s.Server, name, &modelHub{r})
+		r.Hub = hub.Register[number](s.Server, name, &modelHub{modelMembers{r}}, hub.MethodName("ToCaller", "to.me"))
 		w.rooms = append(w.rooms, r)
 	}
 	var wg sync.WaitGroup
@@ -171,13 +171,15 @@ func (r *modelRoom) fromOutside(rng *rand.Rand) error {
 }
 
 // A modelHub is what people call.
-type modelHub struct{ r *modelRoom }
+type modelHub struct{ modelMembers }
 
-func (h *modelHub) Join(c *hub.Call[number], group string) error {
+type modelMembers struct{ r *modelRoom }
+
+func (h *modelMembers) Join(c *hub.Call[number], group string) error {
 	return h.r.change(c.ConnectionID, group, true)
 }
 
-func (h *modelHub) Leave(c *hub.Call[number], group string) error {
+func (h *modelMembers) Leave(c *hub.Call[number], group string) error {
 	return h.r.change(c.ConnectionID, group, false)
 }
 
@@ -289,7 +291,7 @@ func (p *person) step() {
 	case 3:
 		p.call(r, "leave", g)
 	case 4:
-		p.call(r, "toCaller")
+		p.call(r, "to.me")
 	case 5:
 		p.call(r, "toOthers")
 	case 6:
