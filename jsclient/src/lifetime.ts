@@ -44,6 +44,7 @@ export class Lifetime {
   #times: Negotiated | undefined;
   #attachment: Attachment | undefined;
   #reconnection: Reconnection | undefined;
+  #asking: AbortController | undefined;
   #unwatchPage = () => {};
   #initialized = () => {};
   /** Why the transport was lost, last. */
@@ -209,8 +210,26 @@ export class Lifetime {
     this.#lastReason = reason;
     this.#transportFailed(transport, reason);
     if (this.#state !== "reconnecting") return;
-    if (final(reason)) this.#giveUp("the server does not let the connection come back");
-    else this.#reconnection!.failed();
+    if (final(reason)) return this.#giveUp(refused);
+    this.#reconnection!.failed();
+    if (transport !== "longPolling") void this.#ask();
+  }
+
+  /**
+   * Browsers do not tell why a socket or a stream did not open. A ping tells: without an answer the
+   * server is away, and attempts go on meanwhile.
+   */
+  async #ask(): Promise<void> {
+    this.#asking?.abort();
+    const { signal } = (this.#asking = new AbortController());
+    try {
+      await this.#site.requestJSON("ping", {}, signal);
+    } catch (thrown) {
+      const error = asError(thrown);
+      if (this.#state !== "reconnecting" || !final(error)) return;
+      this.#lastReason = error;
+      this.#giveUp(refused);
+    }
   }
 
   #giveUp(text: string): void {
@@ -244,6 +263,7 @@ export class Lifetime {
     // The state first: whatever is ended below finds this life over.
     this.#state = "disconnected";
     this.#reconnection?.close();
+    this.#asking?.abort();
     this.#unwatchPage();
     this.#attachment?.close();
     const told = tellServer && this.#times ? this.#site.abort(transport) : undefined;
@@ -261,10 +281,13 @@ export class Lifetime {
   }
 }
 
+const refused = "the server does not let the connection come back";
+
 /**
  * Whether asking again is in vain: our server refused it by name, for example because its keys are
- * others after a restart. A 401 is not final, since the next access token may be good.
+ * others after a restart, or because the connection has ended. A 401 is not final, since the next
+ * access token may be good.
  */
 function final(error: Error): boolean {
-  return error instanceof ConnectionError && error.reason !== undefined && (error.status === 400 || error.status === 403);
+  return error instanceof ConnectionError && error.reason !== undefined && [400, 403, 404].includes(error.status!);
 }

@@ -366,3 +366,81 @@ test("a handler that stops when the connection is back is obeyed, and back is no
   await w.socket.open();
   assert.deepEqual(w.events.slice(2), ["reconnecting", "connected", "disconnected"]);
 });
+
+/** A connection whose first attempt to come back failed before it was open. */
+async function failedAttempt(transport: "webSockets" | "serverSentEvents"): Promise<{ w: World; reasons: any[] }> {
+  const w = new World({ transports: transport });
+  const reasons: any[] = [];
+  w.connection.on("disconnected", (reason) => void reasons.push(reason));
+  if (transport === "webSockets") {
+    await (await w.onSocket()).drop();
+    await w.clock.advance(0);
+    await w.socket.drop();
+  } else {
+    await (await w.onStream()).drop();
+    await w.clock.advance(0);
+    await w.stream.drop();
+  }
+  return { w, reasons };
+}
+
+for (const transport of ["webSockets", "serverSentEvents"] as const) {
+  test(`${transport} does not say why it was refused: a ping does, and a refusal by name ends the life at once`, async () => {
+    const { w, reasons } = await failedAttempt(transport);
+    const ping = w.waiting("ping");
+    assert.equal(ping.query.get("connectionToken"), negotiated.ConnectionToken);
+    assert.equal(w.connection.state, "reconnecting");
+    await ping.reply("The ConnectionId is in the incorrect format.", 400, { "Hubwire-Reason": "bad_token" });
+    assert.equal(w.connection.state, "disconnected");
+    assert.equal(reasons[0].code, "disconnected");
+    assert.equal(reasons[0].cause.reason, "bad_token");
+    assert.equal(w.clock.pending, 0, "no attempt is left");
+    assert.equal(w.all("abort").length, 0);
+  });
+}
+
+test("a server that is away, fails or knows no reason by name is asked again at the next failure, and attempts go on", async () => {
+  const answers: ((ping: any) => Promise<void>)[] = [
+    (ping) => ping.fail(),
+    (ping) => ping.reply("bad gateway", 502),
+    (ping) => ping.reply("nothing here", 404),
+    (ping) => ping.reply({ Response: "pong" }),
+    (ping) => ping.reply("no", 401, { "Hubwire-Reason": "unauthorized" }),
+    async () => {}, // No answer at all.
+  ];
+  for (const answer of answers) {
+    const { w, reasons } = await failedAttempt("webSockets");
+    const ping = w.waiting("ping");
+    await answer(ping);
+    await w.clock.advance(500);
+    assert.equal(w.sockets.length, 3, "the next attempt is neither sooner nor later");
+    assert.equal(w.connection.state, "reconnecting");
+    await w.socket.drop();
+    assert.equal(w.all("ping").length, 2);
+    assert(ping.over, "one question at a time");
+    await w.clock.advance(1000);
+    await w.socket.open();
+    assert.equal(w.connection.state, "connected");
+    await w.waiting("ping").reply("", 400, { "Hubwire-Reason": "bad_token" });
+    assert.equal(w.connection.state, "connected", "what works is not ended by a late answer");
+    assert.deepEqual(reasons, []);
+  }
+});
+
+test("a question that is open is given up with the connection", async () => {
+  const { w } = await failedAttempt("webSockets");
+  const ping = w.waiting("ping");
+  await w.connection.stop();
+  await settle();
+  assert(ping.aborted);
+  assert.equal(w.clock.pending, 0);
+});
+
+test("a poll that is told that the connection has ended does not come back", async () => {
+  const w = new World({ transports: "longPolling" });
+  await (await w.onPolling()).fail();
+  await w.clock.advance(0);
+  await w.waiting("reconnect").reply("The connection has ended.", 404, { "Hubwire-Reason": "connection_ended" });
+  assert.equal(w.connection.state, "disconnected");
+  assert.equal(w.all("ping").length, 0);
+});
