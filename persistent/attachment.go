@@ -20,11 +20,11 @@ type attachment struct {
 
 	keepAlive time.Duration // 0 for none
 	spawned   bool          // writers are goroutines of ours
+	writer    func()        // what they do: made once, since a go statement with a receiver allocates
 	signal    chan struct{} // wakes Run; holds one, so that a wake is never lost
 
 	// Owned by the writer.
-	spare []*messagelog.Entry
-	told  uint64 // the place in the log that the client was told last
+	told uint64 // the place in the log that the client was told last
 
 	// Guarded by the outbox's mu.
 	replayed      int // entries that were missed: they do not count as slow
@@ -38,7 +38,7 @@ type attachment struct {
 
 func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
 	now := time.Now()
-	return &attachment{
+	a := &attachment{
 		keepAlive: max(or(x.KeepAlive, c.endpoint.settings.KeepAlive), 0),
 		conn:      c,
 		x:         x,
@@ -47,16 +47,21 @@ func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
 		told:      from,
 		since:     now,
 		lastFrame: now,
-		signal:    make(chan struct{}, 1),
 		done:      make(chan struct{}),
 	}
+	if a.spawned {
+		a.writer = a.spawnedDrain
+	} else {
+		a.signal = make(chan struct{}, 1)
+	}
+	return a
 }
 
 // wake makes a writer look at the outbox. The caller has claimed the outbox.
 func (a *attachment) wake() {
 	if a.spawned {
 		a.conn.endpoint.work.Add(1) // the connection holds it above 0
-		go a.spawnedDrain()
+		go a.writer()
 		return
 	}
 	select {
@@ -131,11 +136,10 @@ func (a *attachment) drain() {
 
 // step writes one batch. It reports whether there was one.
 func (a *attachment) step() bool {
-	b, ok := a.conn.out.take(a, a.spare)
+	b, ok := a.conn.out.take(a)
 	if !ok {
 		return false
 	}
-	a.spare = nil
 	if b.parting {
 		a.end(a.part(b.why))
 		return false
@@ -144,9 +148,8 @@ func (a *attachment) step() bool {
 		a.end(err)
 		return false
 	}
-	if b.whole && cap(b.entries) > 0 {
-		clear(b.entries)
-		a.spare = b.entries[:0]
+	if b.whole {
+		giveBack(b.entries)
 	}
 	if b.last {
 		a.end(errAnswered)

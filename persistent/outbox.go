@@ -84,7 +84,7 @@ func (o *outbox) push(m *messagelog.Entry) {
 		o.mu.Unlock()
 		return
 	}
-	o.items = append(o.items, m)
+	o.add(m)
 	if m.Payload != nil {
 		o.bytes += m.Payload.Size()
 	}
@@ -100,6 +100,28 @@ func (o *outbox) push(m *messagelog.Entry) {
 		a.tooSlow()
 	case start:
 		a.wake()
+	}
+}
+
+// add appends m to the items. Called with mu held.
+func (o *outbox) add(m *messagelog.Entry) {
+	if cap(o.items) == 0 {
+		o.items = lists.Get().(*[listSize]*messagelog.Entry)[:0]
+	}
+	o.items = append(o.items, m)
+}
+
+// listSize is how many entries fit into the lists that outboxes share. One
+// that is idle holds none.
+const listSize = 64
+
+var lists = sync.Pool{New: func() any { return new([listSize]*messagelog.Entry) }}
+
+// giveBack makes a list, of which nothing is in use any more, that of others.
+func giveBack(list []*messagelog.Entry) {
+	if cap(list) == listSize {
+		clear(list)
+		lists.Put((*[listSize]*messagelog.Entry)(list[:listSize]))
 	}
 }
 
@@ -179,8 +201,8 @@ type batch struct {
 }
 
 // take returns what there is to write next, or false if a has nothing to do any
-// more for now. Spare is memory for the items to come.
-func (o *outbox) take(a *attachment, spare []*messagelog.Entry) (b batch, ok bool) {
+// more for now.
+func (o *outbox) take(a *attachment) (b batch, ok bool) {
 	delivered := a.conn.endpoint.delivered.Load() // before a look at the items
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -191,7 +213,7 @@ func (o *outbox) take(a *attachment, spare []*messagelog.Entry) (b batch, ok boo
 		return o.takePaused(a)
 	}
 	n := o.fitting(or(a.x.MaxBatch, maxBatch))
-	b = batch{entries: o.items[:n:n], whole: n == len(o.items), at: delivered, gap: o.gap}
+	b = batch{entries: o.items[:n], whole: n == len(o.items), at: delivered, gap: o.gap}
 	switch {
 	case n > 0 || o.gap:
 		b.last = a.x.Once
@@ -202,12 +224,13 @@ func (o *outbox) take(a *attachment, spare []*messagelog.Entry) (b batch, ok boo
 	case o.keepAlive:
 		b.keepAlive = true
 	default:
-		o.rest(a)
+		o.rest()
 		return b, false
 	}
 	if b.whole {
-		o.items, o.bytes = spare[:0], 0
+		o.items, o.bytes = nil, 0
 	} else {
+		b.entries = b.entries[:n:n]
 		o.items = o.items[n:]
 	}
 	o.gap, o.keepAlive, o.idle = false, false, false
@@ -221,7 +244,7 @@ func (o *outbox) take(a *attachment, spare []*messagelog.Entry) (b batch, ok boo
 // takePaused returns a keep-alive, if one is due. Nothing else is taken.
 func (o *outbox) takePaused(a *attachment) (b batch, ok bool) {
 	if !o.keepAlive {
-		o.rest(a)
+		o.rest()
 		return b, false
 	}
 	o.keepAlive = false
@@ -261,23 +284,19 @@ func (o *outbox) more(a *attachment) bool {
 	} else if len(o.items) > 0 || o.gap || o.idle || o.keepAlive || o.ending {
 		return true
 	}
-	o.rest(a)
+	o.rest()
 	return false
 }
 
-// rest ends the work of a's writer. An idle connection keeps little memory.
-func (o *outbox) rest(a *attachment) {
+// rest ends the work of the writer. An idle connection keeps no memory for
+// items.
+func (o *outbox) rest() {
 	o.busy = false
-	if len(o.items) == 0 && cap(o.items) > maxSpare {
+	if len(o.items) == 0 {
+		giveBack(o.items)
 		o.items = nil
 	}
-	if cap(a.spare) > maxSpare {
-		a.spare = nil
-	}
 }
-
-// maxSpare is how many items an idle connection keeps memory for.
-const maxSpare = 16
 
 // fitting returns how many items go into the next batch.
 func (o *outbox) fitting(most int) int {
@@ -314,7 +333,7 @@ func (o *outbox) reply(only *attachment, m *messagelog.Entry, delivered uint64) 
 		}
 		return nil, false, len(o.kept) > o.limits.entries
 	}
-	o.items = append(o.items, m)
+	o.add(m)
 	o.bytes += m.Payload.Size()
 	over = o.keeps && !o.held && (len(o.items) > o.limits.entries+o.att.replayed || o.bytes > o.limits.bytes+o.att.replayedBytes)
 	return o.att, !o.paused && o.claim(), over
