@@ -50,7 +50,7 @@ type socketConn struct {
 	mu       sync.Mutex // Not held during I/O.
 	idle     sync.Cond  // On mu: writing may have ended.
 	writing  bool
-	deadline time.Time   // Of the write.
+	deadline time.Time   // Of the write, or of an earlier one.
 	pong     []byte      // Left to the writer.
 	farewell []byte      // The close frame, left to the writer.
 	closing  bool        // A close frame is written or left: nothing follows it.
@@ -113,13 +113,28 @@ func (c *socketConn) leave(frame []byte) {
 }
 
 // begin makes the caller the writer. The caller holds mu.
+//
+// A deadline that was set for an earlier write is good for this one too, as
+// long as it leaves most of the time: to set one is half of what a small write
+// costs besides the system call.
 func (c *socketConn) begin(timeout time.Duration) {
 	c.writing = true
-	c.deadline = time.Time{}
-	if timeout > 0 {
-		c.deadline = time.Now().Add(timeout)
+	if timeout <= 0 {
+		if !c.deadline.IsZero() {
+			c.setDeadline(time.Time{})
+		}
+		return
 	}
-	_ = c.Conn.SetWriteDeadline(c.deadline)
+	now := time.Now()
+	if left := c.deadline.Sub(now); left > timeout || left < timeout-timeout/8 {
+		c.setDeadline(now.Add(timeout))
+	}
+}
+
+// setDeadline is called with mu held.
+func (c *socketConn) setDeadline(t time.Time) {
+	c.deadline = t
+	_ = c.Conn.SetWriteDeadline(t)
 }
 
 // acquire makes the caller the writer of data, waiting for a control frame that
@@ -225,8 +240,7 @@ func (c *socketConn) close(code int, reason string) {
 // caller holds mu.
 func (c *socketConn) hurry() {
 	if t := time.Now().Add(closeTimeout); c.writing && (c.deadline.IsZero() || t.Before(c.deadline)) {
-		c.deadline = t
-		_ = c.Conn.SetWriteDeadline(t)
+		c.setDeadline(t)
 	}
 	if c.linger == nil { // Not a read deadline: perhaps nobody reads.
 		c.linger = time.AfterFunc(lingerTimeout, func() { _ = c.Conn.Close() })
