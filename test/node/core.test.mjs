@@ -187,6 +187,34 @@ async function until(condition) {
   }
 }
 
+// Older clients, of which each has ways of its own on the wire.
+// The one of 5.x looks for a browser where it finds fetch.
+globalThis.self ??= globalThis;
+
+for (const version of ["signalr-1", "signalr-3", "signalr-5", "signalr-7"]) {
+  for (const way of ways.filter((w) => !w.binary && !w.skipNegotiation)) {
+    test(`${version}, ${way.name}: connect, invoke, receive, stop`, async () => {
+      const old = await import(version);
+      const { HubConnectionBuilder, LogLevel } = old.default ?? old;
+      const c = new HubConnectionBuilder().withUrl(url, { transport: way.transport }).configureLogging(LogLevel.None).build();
+      await c.start();
+      assert.equal(await c.invoke("Add", 40, 2), 42);
+      await c.invoke("Join", version);
+      const said = next(c, "said");
+      await c.send("Say", version, "hello");
+      assert.equal((await said)[1], "hello");
+      const ticks = [];
+      c.on("tick", (n) => ticks.push(n));
+      assert.equal(await c.invoke("Count", 50), 50);
+      assert.deepEqual(ticks, [...Array(50).keys()]);
+      await assert.rejects(c.invoke("Fail"), /HubException: boom/);
+      const closed = new Promise((resolve) => c.onclose(resolve));
+      await c.stop();
+      await closed;
+    });
+  }
+}
+
 // A Wire is a TCP connection to the server through a proxy that can be cut.
 class Wire {
   sockets = new Set();
