@@ -59,6 +59,7 @@ type outbox struct {
 
 	paused bool   // the exchange takes nothing for now
 	kept   []kept // replies without an exchange
+	weight int    // the bytes in kept
 
 	// The connection is no more; the exchange ends when all is written.
 	ending bool
@@ -172,7 +173,7 @@ func (o *outbox) release(a *attachment, missed []*messagelog.Entry, gap bool) {
 		return
 	}
 	missed = merge(missed, o.kept)
-	o.kept = nil
+	o.kept, o.weight = nil, 0
 	a.replayed = len(missed)
 	for _, m := range missed {
 		if m.Payload != nil {
@@ -329,9 +330,9 @@ func (o *outbox) reply(only *attachment, m *messagelog.Entry, delivered uint64) 
 	}
 	if o.att == nil {
 		if o.keeps {
-			o.kept = append(o.kept, kept{m, delivered})
+			o.store(m, delivered)
 		}
-		return nil, false, len(o.kept) > o.limits.entries
+		return nil, false, len(o.kept) > o.limits.entries || o.weight > o.limits.bytes
 	}
 	o.add(m)
 	o.bytes += m.Payload.Size()
@@ -353,9 +354,15 @@ func (o *outbox) keep(items []*messagelog.Entry) {
 		if m.Seq > 0 {
 			after = m.Seq
 		} else {
-			o.kept = append(o.kept, kept{m, after})
+			o.store(m, after)
 		}
 	}
+}
+
+// store keeps one reply.
+func (o *outbox) store(m *messagelog.Entry, after uint64) {
+	o.kept = append(o.kept, kept{m, after})
+	o.weight += m.Payload.Size()
 }
 
 // merge puts replies at their places between entries of the log.
@@ -461,7 +468,7 @@ func (o *outbox) leave(place *uint64) (replies []kept, vacant bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	*place = o.written
-	replies, o.kept = o.kept, nil
+	replies, o.kept, o.weight = o.kept, nil, 0
 	return replies, o.att == nil
 }
 

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/hubwire/hubwire/persistent"
 	"github.com/hubwire/hubwire/persistent/core/coretest"
+	"github.com/hubwire/hubwire/persistent/messagelog"
 )
 
 // polls opens a connection of long polling with its handshake answered.
@@ -212,5 +215,37 @@ func TestPollsMissNothing(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// A client that cannot be given everything any more is told to start anew.
+func TestGapEndsTheConnection(t *testing.T) {
+	small := messagelog.NewMemory(messagelog.MemoryOptions{MaxBytes: 10_000})
+	try(t, config{Options: persistent.Options{Log: small}}, func(l *lab) {
+		c := l.polls()
+		for range 100 {
+			_ = l.hub.Clients.All().Got(strings.Repeat("x", 1000))
+		}
+		l.want("the poll that finds out", c.Poll(), 200, "")
+		l.want("the end", c.Poll(), 200, `{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`+coretest.Separator)
+		l.want("then", c.Poll(), 204, "")
+	})
+}
+
+// Results for a client that does not come for them are bounded.
+func TestResultsNobodyFetches(t *testing.T) {
+	try(t, config{Options: persistent.Options{MaxQueuedBytes: 100_000}}, func(l *lab) {
+		c := l.polls()
+		for i := range 10 {
+			c.Post(call(fmt.Sprint(i), "echo", `["`+strings.Repeat("x", 20_000)+`"]`) + coretest.Separator)
+			synctest.Wait()
+			if l.count("lost") > 0 {
+				if i < 4 {
+					t.Errorf("ended after %d", i)
+				}
+				return
+			}
+		}
+		t.Error("200 kB of results are kept")
 	})
 }
