@@ -15,7 +15,8 @@ import (
 // A Call is what a hub method gets first: who calls, and the way to answer
 // more than once. It is the context of the call, which ends when the connection
 // does, and carries the values of the request's context. It stays good after
-// the method has returned, for goroutines that it started.
+// the method has returned, for goroutines that it started; but that of a call
+// that streams, either way, ends with the call, and when its client cancels it.
 type Call[C any] struct {
 	context.Context
 
@@ -37,7 +38,7 @@ type Call[C any] struct {
 // A call is a Call without its type parameter: one invocation of a hub method,
 // or one life-cycle event.
 type call struct {
-	context.Context // the connection's
+	context.Context // the connection's, or one that ends before
 
 	// Immutable once made.
 	hub     *core
@@ -51,9 +52,25 @@ type call struct {
 	method *method
 	answer persistent.Incoming
 
+	// opening is true while OnConnected runs.
+	opening atomic.Bool
+
+	// Of a call that runs beside the queue: its streams from the client, the
+	// goroutines that fill channels with them, what ends its context, and
+	// whether its result has begun to stream.
+	uploads   []*upload
+	feeders   sync.WaitGroup
+	cancel    context.CancelCauseFunc
+	streaming bool
+
+	turn *turn // nil for a call that holds its place on the queue
+
 	state    State
 	returned atomic.Bool
 }
+
+// callKey is the key of a context that leads to its *call.
+type callKey struct{}
 
 func newCall[C any](b *binding[C], k *call) *Call[C] {
 	return &Call[C]{
@@ -73,6 +90,9 @@ func newEvent(h *core, c *connection) *call {
 
 // Value looks in the request's context and then in the connection's.
 func (k *call) Value(key any) any {
+	if key == (callKey{}) {
+		return k
+	}
 	if k.request != nil {
 		if v := k.request.Context().Value(key); v != nil {
 			return v

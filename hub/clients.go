@@ -16,7 +16,8 @@ import (
 // to the hub are never called.
 //
 // A call returns when the message is on its way, without waiting for clients,
-// and fails if the arguments cannot be encoded.
+// and fails if the arguments cannot be encoded. One whose field has a result
+// waits for the client's answer; only Client, and Caller, can be asked.
 type Clients[C any] struct {
 	b *binding[C]
 }
@@ -77,7 +78,18 @@ type everyone[C any] = Clients[C]
 // set goes with it.
 func (c CallerClients[C]) Caller() C {
 	t := c.b.core.toConns([]string{c.call.conn.id()})
-	t.caller = c.call
+	t.caller, t.from = c.call, c.call
+	return c.b.bind(t)
+}
+
+// Client calls one connection. What waits for its answer ends with the method's
+// call.
+func (c CallerClients[C]) Client(id string) C {
+	if !c.b.plan.asks {
+		return c.everyone.Client(id)
+	}
+	t := c.b.core.toConns([]string{id})
+	t.from = c.call
 	return c.b.bind(t)
 }
 

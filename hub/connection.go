@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"slices"
 	"sync"
 
@@ -16,6 +17,9 @@ type connection struct {
 	codec  codec.Codec
 
 	items sync.Map // the program's
+
+	beside beside // what goes on beside the queue
+	flow   flow   // what streams have under way
 
 	mu sync.Mutex // guards what follows
 
@@ -85,7 +89,7 @@ func (c *connection) lane(h *core) *persistent.Queue {
 	return q
 }
 
-// settle waits for the calls that run on lanes.
+// settle waits for the calls that run beside the queue.
 func (c *connection) settle() {
 	c.mu.Lock()
 	lanes := make([]*persistent.Queue, 0, len(c.lanes))
@@ -96,4 +100,5 @@ func (c *connection) settle() {
 	for _, q := range lanes {
 		<-q.Idle()
 	}
+	_ = c.beside.calls.drain(context.Background()) // their context has ended
 }

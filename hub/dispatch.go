@@ -13,7 +13,8 @@ import (
 )
 
 // Received takes one payload from a client. It decodes the envelope at once
-// and queues the call.
+// and queues the call. What is no call is handled at once: a call may wait for
+// it.
 func (a application) Received(pc *persistent.Conn, in persistent.Incoming) {
 	c := connectionOf(pc)
 	m, err := c.codec.Decode(in.Payload)
@@ -24,9 +25,15 @@ func (a application) Received(pc *persistent.Conn, in persistent.Incoming) {
 	switch m := m.(type) {
 	case *codec.Invocation:
 		c.invoke(in, m)
-	default:
-		in.Reply(nil)
+		return
+	case *codec.Cancel:
+		c.beside.cancelled(m)
+	case *codec.StreamItem:
+		c.beside.item(m)
+	case *codec.Answer:
+		c.answered(m)
 	}
+	in.Reply(nil)
 }
 
 // malformed answers a payload that cannot be read: as a failed call where it
@@ -49,17 +56,22 @@ func (c *connection) invoke(in persistent.Incoming, inv *codec.Invocation) {
 		return
 	}
 	k := newInvocation(h, c, in, inv)
-	if h.width > 1 {
-		c.invokeOnLane(k)
-		return
+	serve := k.serve
+	if h.client.asks {
+		serve = k.serveInTurn
 	}
-	if !c.conn.Queue().Offer(k.serve) {
+	switch {
+	case k.method != nil && k.method.streams():
+		c.invokeBeside(k)
+	case h.width > 1:
+		c.invokeOnLane(k, serve)
+	case !c.conn.Queue().Offer(serve):
 		c.refuseBusy(k)
 	}
 }
 
 // invokeOnLane queues a call beside the connection's queue.
-func (c *connection) invokeOnLane(k *call) {
+func (c *connection) invokeOnLane(k *call, serve func()) {
 	calls := &c.server.lanes
 	if !calls.begin() {
 		k.answer.Reject(errShuttingDown)
@@ -67,7 +79,7 @@ func (c *connection) invokeOnLane(k *call) {
 	}
 	served := func() {
 		defer calls.end()
-		k.serve()
+		serve()
 	}
 	if !c.lane(k.hub).Offer(served) {
 		calls.end()
@@ -125,6 +137,10 @@ func newInvocation(h *core, c *connection, in persistent.Incoming, inv *codec.In
 // serve runs the call and answers it.
 func (k *call) serve() {
 	result, err := k.run()
+	k.reply(result, err)
+}
+
+func (k *call) reply(result any, err error) {
 	k.returned.Store(true)
 	k.answer.Reply(k.complete(result, err))
 }
@@ -138,10 +154,26 @@ func (k *call) run() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return k.enter(args)
+}
+
+// enter calls the method with the call and the arguments from the wire, and
+// with what else it takes.
+func (k *call) enter(args []reflect.Value) (any, error) {
+	if err := k.checkMode(); err != nil {
+		return nil, err
+	}
+	args, err := k.withUploads(args)
+	if err != nil {
+		return nil, err
+	}
+	if k.method.progress != nil {
+		args = append(args, k.method.progress.of(k))
+	}
 	return k.method.call(args)
 }
 
-// arguments decodes what the client sent.
+// arguments decodes what the client sent, behind the call.
 func (k *call) arguments() ([]reflect.Value, error) {
 	m := k.method
 	if m == nil {
@@ -149,19 +181,12 @@ func (k *call) arguments() ([]reflect.Value, error) {
 	}
 	args := make([]reflect.Value, 0, len(k.inv.Args)+2)
 	args = append(args, k.hub.newCall(k))
-	args, err := m.decode(k.conn.codec.Encoding(), k.inv.Args, args)
-	if err != nil {
-		return nil, err
-	}
-	if m.progress != nil {
-		args = append(args, m.progress.of(k))
-	}
-	return args, nil
+	return m.decode(k.conn.codec.Encoding(), k.inv.Args, args)
 }
 
 // complete returns the payload that answers the call.
 func (k *call) complete(result any, err error) []byte {
-	c := &codec.Completion{ID: k.inv.ID, HasID: k.inv.HasID, State: k.state.changes()}
+	c := &codec.Completion{ID: k.inv.ID, HasID: k.inv.HasID, Stream: k.streaming, State: k.state.changes()}
 	if err == nil {
 		c.Result = result
 		c.HasResult = result != nil || k.method != nil && k.method.result != nil
@@ -194,6 +219,10 @@ func (k *call) fault(err error) *codec.Fault {
 	}
 	if e, ok := errors.AsType[*callError](err); ok {
 		f.Kind, f.Text = e.kind, e.text
+		return f
+	}
+	if e, ok := errors.AsType[*ClientError](err); ok && e.ConnectionID == k.conn.id() {
+		f.Kind, f.Text = codec.Refused, e.Message // its own words
 		return f
 	}
 	k.log("hubwire: a hub method failed", err)

@@ -25,6 +25,13 @@ func (f *inFlight) begin() bool {
 	return true
 }
 
+// count returns how many calls there are.
+func (f *inFlight) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls
+}
+
 func (f *inFlight) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

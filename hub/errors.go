@@ -45,6 +45,10 @@ var (
 
 	// ErrCompleted: progress was reported after the method had returned.
 	ErrCompleted = errors.New("hub: progress reported on a call that has already completed")
+
+	// ErrOverrun: a client has sent so many items of a stream before the method
+	// read them that they did not fit into MaxQueued and MaxQueuedBytes.
+	ErrOverrun = errors.New("hub: the client sends faster than the method reads")
 )
 
 // Errors of calls that do not reach a method. Filters see them. Clients are

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -44,7 +45,8 @@ type Invocation struct {
 	// Call is what the method gets, with client calls by name.
 	*Call[Sender]
 
-	// Args are the arguments, decoded for the method. Those of an unknown
+	// Args are the arguments, decoded for the method, without the streams that
+	// the client sends. Those of an unknown
 	// method are decoded as encoding/json does into an any. They may be
 	// replaced by values of the same type.
 	Args []any
@@ -67,6 +69,11 @@ type ClientCall struct {
 	Names  []string
 	Except []string
 
+	// Answer points to where the client's answer goes. It is nil for a call
+	// that waits for none.
+	Answer any
+
+	ctx    context.Context // of the wait, nil if the program gave none
 	target *target
 }
 
@@ -162,9 +169,6 @@ func (k *call) values() ([]any, error) {
 		return k.looseValues(), err
 	}
 	args = args[1:]
-	if k.method.progress != nil {
-		args = args[:len(args)-1]
-	}
 	values := make([]any, len(args))
 	for i, a := range args {
 		values[i] = a.Interface()
@@ -201,10 +205,7 @@ func (i *Invocation) run() (any, error) {
 		}
 		args = append(args, a)
 	}
-	if k.method.progress != nil {
-		args = append(args, k.method.progress.of(k))
-	}
-	return k.method.call(args)
+	return k.enter(args)
 }
 
 // valueOf returns v as a value of type t.
@@ -220,7 +221,12 @@ func valueOf(v any, t reflect.Type) (reflect.Value, error) {
 }
 
 // send carries the call out.
-func (c *ClientCall) send() error { return c.target.publish(c.Method, c.Args) }
+func (c *ClientCall) send() error {
+	if c.Answer != nil {
+		return c.target.inquire(c.ctx, c.Method, c.Args, c.Answer)
+	}
+	return c.target.publish(c.Method, c.Args)
+}
 
 // unauthorizedCall is the error of a call that a rule denied.
 func unauthorizedCall(i *Invocation) error {

@@ -69,7 +69,7 @@ func newHub[C any](s *Server, name string, impl any, set *settings) (*Hub[C], er
 		c.presence.logger = s.opts.Logger
 	}
 	b := newBinding[C](c, client)
-	c.dynamic = newBinding[Sender](c, &proxyPlan{senders: [][]int{{}}})
+	c.dynamic = newBinding[Sender](c, &proxyPlan{senders: [][]int{{}}, asks: true})
 	c.newCall = func(k *call) reflect.Value { return reflect.ValueOf(newCall(b, k)) }
 	c.events, err = planEvents(b, impl, set)
 	if err != nil {

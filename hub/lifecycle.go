@@ -131,7 +131,10 @@ func (a application) Connected(pc *persistent.Conn) error {
 	c := connectionOf(pc)
 	for _, h := range c.hubs() {
 		k := newEvent(h, c)
-		if err := guard(func() error { return h.pipeline.connect(k.event()) }); err != nil {
+		k.opening.Store(true)
+		err := guard(func() error { return h.pipeline.connect(k.event()) })
+		k.opening.Store(false)
+		if err != nil {
 			c.disconnect(false)
 			return k.refusal("OnConnected", err)
 		}
@@ -143,6 +146,9 @@ func (a application) Connected(pc *persistent.Conn) error {
 // Reconnected tells the connection's hubs that it came back.
 func (a application) Reconnected(pc *persistent.Conn, missed persistent.Missed) error {
 	c := connectionOf(pc)
+	if missed.Gap {
+		c.flow.reset()
+	}
 	var errs []error
 	for _, h := range c.hubs() {
 		c.begin(h)

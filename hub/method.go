@@ -17,8 +17,10 @@ type method struct {
 	fn       reflect.Value  // bound to the hub
 	params   []reflect.Type // what comes from the wire
 	variadic bool           // the last of params takes the rest
+	uploads  []uploadParam  // streams from the client
 	progress progressParam  // nil for none
-	result   reflect.Type   // nil for none
+	result   reflect.Type   // nil for none, and for a stream
+	stream   *streamType    // nil for a method that does not stream its result
 	fails    bool           // the last result is an error
 }
 
@@ -138,6 +140,13 @@ func planMethod(hub, name string, fn reflect.Value, callType reflect.Type) (*met
 		if in == callType {
 			return bad(param, "a method takes one call")
 		}
+		if s := asStream(in); s != nil {
+			if why := unencodable(s.elem, decoding); why != "" {
+				return bad(param, "%s", why)
+			}
+			p.uploads = append(p.uploads, uploadParam{s, i})
+			continue
+		}
 		if why := unencodable(in, decoding); why != "" {
 			return bad(param, "%s", why)
 		}
@@ -168,12 +177,21 @@ func planResults(hub string, p *method, t reflect.Type) error {
 	if t.Out(0) == errorType {
 		return bad(0, "only the last result may be an error")
 	}
+	if p.stream = asStream(t.Out(0)); p.stream != nil {
+		if why := unencodable(p.stream.elem, encoding); why != "" {
+			return bad(0, "%s", why)
+		}
+		return nil
+	}
 	if why := unencodable(t.Out(0), encoding); why != "" {
 		return bad(0, "%s", why)
 	}
 	p.result = t.Out(0)
 	return nil
 }
+
+// streams reports whether calls of the method run beside the queue.
+func (m *method) streams() bool { return m.stream != nil || len(m.uploads) > 0 }
 
 // arity returns how many arguments the method takes, max -1 for any number.
 func (m *method) arity() (least, most int) {
@@ -239,7 +257,7 @@ func (m *method) call(args []reflect.Value) (result any, err error) {
 	if m.fails {
 		err, _ = out[len(out)-1].Interface().(error)
 	}
-	if err != nil || m.result == nil {
+	if err != nil || m.result == nil && m.stream == nil {
 		return nil, err
 	}
 	return out[0].Interface(), nil
@@ -249,6 +267,12 @@ func (m *method) describe() codec.MethodDescriptor {
 	d := codec.MethodDescriptor{Name: m.name, Explicit: m.explicit, Params: m.params, Variadic: m.variadic, Result: m.result}
 	if m.progress != nil {
 		d.Progress = m.progress.elem()
+	}
+	if m.stream != nil {
+		d.Stream = m.stream.elem
+	}
+	for _, u := range m.uploads {
+		d.Uploads = append(d.Uploads, u.elem)
 	}
 	return d
 }

@@ -17,7 +17,9 @@ type Progress[T any] struct {
 }
 
 // Report sends v to the caller. After the method has returned it is refused
-// with ErrCompleted. The zero Progress reports to nobody.
+// with ErrCompleted. The zero Progress reports to nobody, and so does that of a
+// client whose protocol has no progress, such as one of ASP.NET Core: let the
+// method stream for those.
 func (p Progress[T]) Report(v T) error {
 	if p.call == nil {
 		return nil

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -27,11 +28,22 @@ func (s Sender) Send(method string, args ...any) error {
 	return s.target.send(method, args)
 }
 
+// Ask calls the client method with the arguments, waits for the answer, and
+// decodes it into the pointer. Only a single client can be asked. The wait ends
+// with an error when ctx or the connection does.
+func (s Sender) Ask(ctx context.Context, answer any, method string, args ...any) error {
+	if s.target == nil {
+		return errUnbound
+	}
+	return s.target.ask(ctx, method, args, answer)
+}
+
 // A proxyPlan says how to make a client struct whose fields call a target.
 // It is made once per client type.
 type proxyPlan struct {
 	fields  []proxyField
 	senders [][]int // the fields of type Sender
+	asks    bool    // some of them wait for answers
 }
 
 type proxyField struct {
@@ -39,13 +51,17 @@ type proxyField struct {
 	name     string // on the wire
 	explicit bool
 	typ      reflect.Type
+	asks     bool // it has a result
+	context  bool // its first parameter is a context
 }
+
+var contextType = reflect.TypeFor[context.Context]()
 
 var senderType = reflect.TypeFor[Sender]()
 
 func planProxy(hub string, t reflect.Type) (*proxyPlan, error) {
 	if t == senderType {
-		return &proxyPlan{senders: [][]int{{}}}, nil
+		return &proxyPlan{senders: [][]int{{}}, asks: true}, nil
 	}
 	if t.Kind() != reflect.Struct {
 		return nil, &RegistrationError{Hub: hub, Text: fmt.Sprintf("the client type %s is not a struct of funcs", t)}
@@ -65,6 +81,7 @@ func (p *proxyPlan) add(hub string, t reflect.Type, index []int) error {
 		switch {
 		case f.Type == senderType && f.Anonymous:
 			p.senders = append(p.senders, at)
+			p.asks = true
 		case f.Type.Kind() == reflect.Struct && f.Anonymous:
 			if err := p.add(hub, f.Type, at); err != nil {
 				return err
@@ -75,6 +92,7 @@ func (p *proxyPlan) add(hub string, t reflect.Type, index []int) error {
 				return err
 			}
 			p.fields = append(p.fields, pf)
+			p.asks = p.asks || pf.asks
 		}
 	}
 	return nil
@@ -101,12 +119,24 @@ func planField(hub string, f reflect.StructField, index []int) (proxyField, erro
 	switch n := f.Type.NumOut(); {
 	case n == 0 || f.Type.Out(n-1) != errorType:
 		return bad("", "its last result must be error")
-	case n > 1:
-		return bad(fmt.Sprintf("result 1 (%s)", f.Type.Out(0)),
-			"waiting for a client's answer is not supported: the one result must be error")
+	case n > 2:
+		return bad("", "a client method returns error, or (T, error)")
+	case n == 2:
+		if why := unencodable(f.Type.Out(0), decoding); why != "" {
+			return bad(fmt.Sprintf("result 1 (%s)", f.Type.Out(0)), "%s", why)
+		}
+		pf.asks = true
 	}
 	for i := range f.Type.NumIn() {
 		in := f.Type.In(i)
+		if in == contextType {
+			if i > 0 || !pf.asks {
+				return bad(fmt.Sprintf("parameter %d (%s)", i+1, in),
+					"only a call that waits for an answer takes a context, and takes it first")
+			}
+			pf.context = true
+			continue
+		}
 		if why := unencodable(in, encoding); why != "" {
 			return bad(fmt.Sprintf("parameter %d (%s)", i+1, in), "%s", why)
 		}
@@ -172,12 +202,32 @@ func bindCommon(field any, name string, t *target) bool {
 
 // caller returns what a reflect.MakeFunc of the field does.
 func (f proxyField) caller(t *target) func([]reflect.Value) []reflect.Value {
+	if f.asks {
+		return f.asker(t)
+	}
 	return func(in []reflect.Value) []reflect.Value {
 		err := t.send(f.name, f.args(in))
 		if err == nil {
 			return noError
 		}
 		return []reflect.Value{reflect.ValueOf(&err).Elem()}
+	}
+}
+
+// asker is caller for a field with a result.
+func (f proxyField) asker(t *target) func([]reflect.Value) []reflect.Value {
+	return func(in []reflect.Value) []reflect.Value {
+		var ctx context.Context
+		if f.context {
+			ctx, _ = in[0].Interface().(context.Context)
+			in = in[1:]
+		}
+		answer := reflect.New(f.typ.Out(0))
+		err := t.ask(ctx, f.name, f.args(in), answer.Interface())
+		if err != nil {
+			answer.Elem().SetZero()
+		}
+		return []reflect.Value{answer.Elem(), reflect.ValueOf(&err).Elem()}
 	}
 }
 
@@ -203,7 +253,12 @@ func (p *proxyPlan) describe() []codec.MethodDescriptor {
 	for _, f := range p.fields {
 		d := codec.MethodDescriptor{Name: f.name, Explicit: f.explicit, Variadic: f.typ.IsVariadic()}
 		for i := range f.typ.NumIn() {
-			d.Params = append(d.Params, f.typ.In(i))
+			if !f.context || i > 0 {
+				d.Params = append(d.Params, f.typ.In(i))
+			}
+		}
+		if f.asks {
+			d.Result = f.typ.Out(0)
 		}
 		ds = append(ds, d)
 	}

@@ -13,8 +13,10 @@ import (
 //
 // A method takes a *[Call][C] first, then whatever the client sends; a
 // variadic last parameter makes trailing arguments optional, a [Progress] last
-// one reports progress. It returns nothing, error, T, or (T, error). Methods
-// of embedded structs count. The methods of [Call]'s life cycle, OnConnected
+// one reports progress. It returns nothing, error, T, or (T, error). If T is an
+// iter.Seq2[E, error] or a <-chan E, the method streams values of type E; a
+// parameter of such a type is a stream from the client. Methods of embedded
+// structs count. The methods of [Call]'s life cycle, OnConnected
 // and so on, are called by the server and not by clients:
 //
 //	OnConnected(*hub.Call[C]) error

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"strings"
@@ -27,6 +28,7 @@ type (
 	twoErrors    struct{}
 	chanResult   struct{}
 	streamResult struct{}
+	uploadParam  struct{}
 	midProgress  struct{}
 	chanProgress struct{}
 	pointerRecv  struct{}
@@ -60,7 +62,8 @@ func (threeResults) Join(*call) (int, string, error)                       { ret
 func (twoValues) Join(*call) (int, string)                                 { return 0, "" }
 func (twoErrors) Join(*call) (error, error)                                { return nil, nil }
 func (chanResult) Join(*call) chan int                                     { return nil }
-func (streamResult) Join(*call) iter.Seq2[int, error]                      { return nil }
+func (streamResult) Join(*call) iter.Seq2[chan int, error]                 { return nil }
+func (uploadParam) Join(*call, <-chan chan int) error                      { return nil }
 func (midProgress) Join(*call, hub.Progress[int], string) error            { return nil }
 func (chanProgress) Join(*call, hub.Progress[chan int]) error              { return nil }
 func (*pointerRecv) Join(*call) error                                      { return nil }
@@ -79,7 +82,14 @@ type (
 	notStruct   int
 	plainField  struct{ Name string }
 	noError     struct{ F func(string) }
-	clientValue struct{ F func(string) (int, error) }
+	clientValue struct {
+		F func(string) (chan int, error)
+	}
+	clientThree struct{ F func() (int, int, error) }
+	contextLate struct {
+		F func(string, context.Context) (int, error)
+	}
+	contextVoid struct{ F func(context.Context) error }
 	chanArg     struct{ F func(chan int) error }
 	unexported  struct{ f func() error }
 	emptyTag    struct {
@@ -120,7 +130,8 @@ func TestBadHubs(t *testing.T) {
 		{"two values", second(reg, "bad", twoValues{}), "result 2 (string): the second of two results must be error"},
 		{"two errors", second(reg, "bad", twoErrors{}), "result 1 (error)"},
 		{"chan result", second(reg, "bad", chanResult{}), "result 1 (chan int)"},
-		{"stream result", second(reg, "bad", streamResult{}), "result 1 (iter.Seq2[int,error])"},
+		{"stream of chans", second(reg, "bad", streamResult{}), "result 1 (iter.Seq2[chan int,error])"},
+		{"upload of chans", second(reg, "bad", uploadParam{}), "parameter 2 (<-chan chan int)"},
 		{"progress in the middle", second(reg, "bad", midProgress{}), "parameter 2 (hub.Progress[int]): progress must be the last"},
 		{"progress of a chan", second(reg, "bad", chanProgress{}), "parameter 2 (hub.Progress[chan int])"},
 		{"pointer receiver", second(reg, "bad", pointerRecv{}), "register a *hub_test.pointerRecv"},
@@ -137,7 +148,10 @@ func TestBadHubs(t *testing.T) {
 		{"client is no struct", second(hub.TryRegister[notStruct], "bad", fine{}), "the client type hub_test.notStruct is not a struct"},
 		{"client field", second(hub.TryRegister[plainField], "bad", fine{}), "method Name of the client: a field"},
 		{"client func without error", second(hub.TryRegister[noError], "bad", fine{}), "method F of the client: its last result must be error"},
-		{"client func with a value", second(hub.TryRegister[clientValue], "bad", fine{}), "method F of the client: result 1 (int)"},
+		{"client func with a value", second(hub.TryRegister[clientValue], "bad", fine{}), "method F of the client: result 1 (chan int)"},
+		{"client func with three results", second(hub.TryRegister[clientThree], "bad", fine{}), "method F of the client: a client method returns error, or (T, error)"},
+		{"client func with a late context", second(hub.TryRegister[contextLate], "bad", fine{}), "method F of the client: parameter 2 (context.Context)"},
+		{"client func with a vain context", second(hub.TryRegister[contextVoid], "bad", fine{}), "method F of the client: parameter 1 (context.Context)"},
 		{"client func with a chan", second(hub.TryRegister[chanArg], "bad", fine{}), "method F of the client: parameter 1 (chan int)"},
 		{"unexported client func", second(hub.TryRegister[unexported], "bad", fine{}), "method f of the client: the field is not exported"},
 		{"client func without a name", second(hub.TryRegister[emptyTag], "bad", fine{}), "method F of the client: its name"},

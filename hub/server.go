@@ -23,8 +23,10 @@ type Server struct {
 	codecs    map[*messagelog.Protocol]codec.Codec
 	encodings []codec.Encoding
 	assets    []asset
+	stopping  context.Context // ends when Shutdown begins
+	stop      context.CancelFunc
 
-	lanes     inFlight // the calls of hubs that allow more than one at a time
+	lanes     inFlight // the calls that run beside the queues of their connections
 	attending inFlight // the connections whose presence is tracked
 
 	register sync.Mutex // held while hubs changes
@@ -44,6 +46,7 @@ func NewServer(o Options) *Server {
 		panic(err)
 	}
 	s := &Server{opts: o.withDefaults(), codecs: make(map[*messagelog.Protocol]codec.Codec)}
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, f := range s.opts.Families {
 		s.addFamily(f)
 	}
@@ -79,8 +82,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Shutdown stops taking connections and calls, lets running calls finish,
 // tells clients to come back elsewhere, and returns when nothing is left
-// running or ctx ends.
+// running or ctx ends. Streams end at once, and so do waits for the answers of
+// clients: nothing comes in any more.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop()
 	late := s.lanes.drain(ctx)
 	if err := cmp.Or(s.endpoint.Shutdown(ctx), late, s.attending.drain(ctx)); err != nil {
 		return err

@@ -26,6 +26,7 @@ type target struct {
 	topics []string
 	except []string
 	caller *call // whose state goes along, nil for none
+	from   *call // whose method calls, nil if that is not known
 	err    error // what is wrong with the names
 }
 
@@ -35,9 +36,14 @@ func (t *target) send(method string, args []any) error {
 		return t.err
 	}
 	if send := t.hub.pipeline.send; send != nil {
-		return send(&ClientCall{Hub: t.hub.name, Method: method, Args: args, To: t.kind, Names: t.names, Except: t.except, target: t})
+		return send(t.clientCall(method, args))
 	}
 	return t.publish(method, args)
+}
+
+// clientCall is a call as filters see it.
+func (t *target) clientCall(method string, args []any) *ClientCall {
+	return &ClientCall{Hub: t.hub.name, Method: method, Args: args, To: t.kind, Names: t.names, Except: t.except, target: t}
 }
 
 func (t *target) publish(method string, args []any) error {

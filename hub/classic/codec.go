@@ -185,6 +185,9 @@ func stringEnd(text []byte, i int) int {
 func (Codec) Encode(m codec.Outgoing) ([]byte, error) {
 	switch m := m.(type) {
 	case *codec.Call:
+		if m.ID != "" {
+			return nil, nil // clients of this family cannot answer
+		}
 		return encodeCall(m), nil
 	case *codec.Completion:
 		return encodeResult(m)

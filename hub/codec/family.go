@@ -73,4 +73,9 @@ type MethodDescriptor struct {
 
 	// Progress is the type of its progress reports, nil for none.
 	Progress reflect.Type
+
+	// Stream is the type of the items that it streams to the client, nil for a
+	// method that does not. Uploads are those of the streams that it takes.
+	Stream  reflect.Type
+	Uploads []reflect.Type
 }

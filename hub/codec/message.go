@@ -151,6 +151,16 @@ const (
 
 	// BadMessage: the message is not one of the protocol.
 	BadMessage
+
+	// StreamOnly: the method streams, and was called as one that does not.
+	StreamOnly
+
+	// NotStream: a stream was asked for, of a method that has none.
+	NotStream
+
+	// InUse: the id of the call, or of a stream that comes with it, is that of
+	// another one.
+	InUse
 )
 
 // A Fault tells a client why its call failed. The codec puts it into the words

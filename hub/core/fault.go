@@ -11,6 +11,12 @@ func faultText(c *codec.Completion) string {
 		return "Failed to invoke '" + f.Method + "' due to an error on the server. HubException: Method does not exist."
 	case f.Kind == codec.Unauthorized:
 		return "Failed to invoke '" + f.Method + "' because user is unauthorized"
+	case f.Kind == codec.StreamOnly:
+		return "The client attempted to invoke the streaming '" + f.Method + "' method with a non-streaming invocation."
+	case f.Kind == codec.NotStream:
+		return "The client attempted to invoke the non-streaming '" + f.Method + "' method with a streaming invocation."
+	case f.Kind == codec.InUse:
+		return "Invocation ID '" + c.ID + "' is already in use."
 	case f.Kind == codec.BadArguments || f.Kind == codec.Busy || f.Kind == codec.BadMessage:
 		return detailed("Failed to invoke '"+f.Method+"' due to an error on the server.", f)
 	case c.Stream:

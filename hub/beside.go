@@ -1,0 +1,225 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/hubwire/hubwire/hub/codec"
+	"github.com/hubwire/hubwire/persistent"
+)
+
+// beside is what a connection has going on beside its queue: calls that stream,
+// calls that wait for the answer of a client, and what clients send for them.
+type beside struct {
+	calls inFlight
+
+	mu      sync.Mutex // guards what follows
+	streams map[string]*call
+	uploads map[string]*upload
+	asked   map[string]chan<- *codec.Answer
+	asks    int
+}
+
+// begin counts a call that runs beside the queue. It reports false when none
+// may any more.
+func (c *connection) beginBeside() bool {
+	if !c.server.lanes.begin() {
+		return false
+	}
+	if !c.beside.calls.begin() {
+		c.server.lanes.end()
+		return false
+	}
+	return true
+}
+
+func (c *connection) endBeside() {
+	c.beside.calls.end()
+	c.server.lanes.end()
+}
+
+// invokeBeside runs a call that streams beside the queue.
+func (c *connection) invokeBeside(k *call) {
+	if c.beside.calls.count() >= c.server.opts.MaxQueuedCalls {
+		c.refuseBusy(k)
+		return
+	}
+	if !c.beginBeside() {
+		k.answer.Reject(errShuttingDown)
+		return
+	}
+	ctx, cancel := context.WithCancelCause(c.conn.Context())
+	k.Context, k.cancel = ctx, cancel
+	if err := c.beside.open(k); err != nil {
+		cancel(nil)
+		c.endBeside()
+		c.refuse(k.answer, k.inv, err.kind, err.text)
+		return
+	}
+	go k.serveBeside()
+}
+
+// serveBeside runs a call, streams its result, and answers it.
+func (k *call) serveBeside() {
+	defer k.conn.endBeside()
+	stopped := context.AfterFunc(k.hub.server.stopping, func() { k.cancel(errStopping) })
+	result, err := k.run()
+	if err == nil && k.method.stream != nil {
+		err = k.pump(result)
+		result = nil
+	}
+	err = k.outcome(err)
+	stopped()
+	k.conn.beside.close(k)
+	k.cancel(nil)
+	k.feeders.Wait()
+	k.reply(result, err)
+}
+
+// open makes the call's streams known, before anything else of the client is
+// read.
+func (b *beside) open(k *call) *callError {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.streams == nil {
+		b.streams, b.uploads = make(map[string]*call), make(map[string]*upload)
+	}
+	if k.inv.Stream && b.streams[k.inv.ID] != nil {
+		return inUse(k.inv.ID)
+	}
+	for i, id := range k.inv.Streams {
+		if b.uploads[id] != nil || slices.Contains(k.inv.Streams[:i], id) {
+			return inUse(id)
+		}
+	}
+	if k.inv.Stream {
+		b.streams[k.inv.ID] = k
+	}
+	if len(k.inv.Streams) != len(k.method.uploads) {
+		return nil // it will fail in its turn; what comes is for nobody
+	}
+	o := &k.hub.server.opts
+	for i, id := range k.inv.Streams {
+		u := &upload{
+			id: id, ctx: k, method: k.method, number: i + 1, of: k.method.uploads[i].streamType,
+			codec: k.conn.codec.Encoding(), limits: bounds{o.MaxQueued, o.MaxQueuedBytes},
+		}
+		b.uploads[id] = u
+		k.uploads = append(k.uploads, u)
+	}
+	return nil
+}
+
+func inUse(id string) *callError {
+	return &callError{codec.InUse, fmt.Sprintf("The id %q is in use already.", id)}
+}
+
+// close forgets the call's streams. What comes late is for nobody.
+func (b *beside) close(k *call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.streams[k.inv.ID] == k {
+		delete(b.streams, k.inv.ID)
+	}
+	for _, u := range k.uploads {
+		delete(b.uploads, u.id)
+	}
+}
+
+// cancelled ends the stream that a client wants no more of.
+func (b *beside) cancelled(m *codec.Cancel) {
+	b.mu.Lock()
+	k := b.streams[m.ID]
+	b.mu.Unlock()
+	if k != nil {
+		k.cancel(errCancelled)
+	}
+}
+
+// item takes an item of an upload.
+func (b *beside) item(m *codec.StreamItem) {
+	b.mu.Lock()
+	u := b.uploads[m.ID]
+	b.mu.Unlock()
+	if u != nil {
+		u.add(m.Item)
+	}
+}
+
+// answered takes the end of an upload, or an answer. What nobody waits for is
+// dropped.
+func (c *connection) answered(m *codec.Answer) {
+	b := &c.beside
+	b.mu.Lock()
+	u, asked := b.uploads[m.ID], b.asked[m.ID]
+	delete(b.asked, m.ID)
+	b.mu.Unlock()
+	switch {
+	case u != nil && m.Failed:
+		u.end(&ClientError{ConnectionID: c.id(), Message: m.Error})
+	case u != nil:
+		u.end(nil)
+	case asked != nil:
+		asked <- m
+	}
+}
+
+// A turn is the place of a call on a queue, which it gives up when it waits for
+// the answer of a client: what the client does before it answers may be another
+// call.
+type turn struct {
+	given chan struct{} // closed when it is given up
+
+	mu    sync.Mutex // guards what follows
+	gone  bool
+	ended bool
+}
+
+// serveInTurn runs the call on a goroutine of its own, so that the queue can go
+// on without it.
+func (k *call) serveInTurn() {
+	k.turn = &turn{given: make(chan struct{})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		k.serve()
+		if k.turn.end() {
+			k.conn.endBeside()
+		}
+	}()
+	select {
+	case <-done:
+	case <-k.turn.given:
+	}
+}
+
+// giveWay lets the queue go on while the call waits. The call runs beside it
+// from then on.
+func (k *call) giveWay() {
+	t := k.turn
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone || t.ended || !k.conn.beginBeside() {
+		return
+	}
+	t.gone = true
+	close(t.given)
+}
+
+// end notes that the call has returned. It reports whether it gave way.
+func (t *turn) end() (gone bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
+	return t.gone
+}
+
+// lost is the error of those who wait for a connection that has ended.
+func (c *connection) lost() error {
+	return fmt.Errorf("hub: client %q: %w", c.id(), persistent.ErrNoConnection)
+}
