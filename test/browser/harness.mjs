@@ -36,16 +36,21 @@ export function build(folder) {
   execFileSync("go", ["build", "-race", "-o", bin, folder], { cwd: here, stdio: ["ignore", "inherit", "inherit"] });
 }
 
-before(async () => {
-  bin = mkdtempSync(path.join(tmpdir(), "hubwire-browser-"));
-  build("./server");
-  browser = await chromium.launch({
+// launch starts a browser of its own, for a test that does something to it.
+export function launch() {
+  return chromium.launch({
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-sync",
     ],
   });
+}
+
+before(async () => {
+  bin = mkdtempSync(path.join(tmpdir(), "hubwire-browser-"));
+  build("./server");
+  browser = await launch();
 });
 
 after(async () => {
@@ -241,16 +246,17 @@ class Scene {
 
   // blank opens an empty page in a browser context of its own, as another
   // person's browser would.
-  async blank(settings) {
-    const context = await browser.newContext(settings);
+  async blank(settings, on = browser) {
+    const context = await on.newContext(settings);
     const peer = new Peer(await context.newPage());
     this.peers.push(peer);
     return peer;
   }
 
-  // page opens a page with a driver. Without names what the browser lacks.
-  async page(document, { origin = this.server.url, without = [] } = {}) {
-    const peer = await this.blank();
+  // page opens a page with a driver. Without names what the browser lacks, on
+  // is another browser than that of all tests.
+  async page(document, { origin = this.server.url, without = [], on } = {}) {
+    const peer = await this.blank({}, on);
     for (const name of without) {
       await peer.page.addInitScript((missing) => { delete window[missing]; }, name);
     }

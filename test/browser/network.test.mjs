@@ -1,0 +1,272 @@
+// Networks and machines that come and go: offline and online, sleep and wake,
+// a proxy that holds responses back, and 1,000 messages under random cuts.
+
+import assert from "node:assert/strict";
+import http from "node:http";
+import net from "node:net";
+import { describe } from "node:test";
+import { clients, concurrency, launch, numbers, scenario, transports } from "./harness.mjs";
+
+const hubs = { room: ["numbered"] };
+const ours = clients["our client"];
+const both = { "the official client": clients["official client without proxies"], "our client": ours };
+
+const join = async (scene, document, transport, settings = {}) => {
+  const ann = await scene.page(document, settings);
+  // No jitter: the waits between attempts are 0.5, 1, 2, 4 s and so on.
+  await ann.page.evaluate(() => { Math.random = () => 0; });
+  await ann.connect({ url: "/signalr", transports: transport, hubs });
+  await ann.invoke("room", "join", "lobby");
+  return ann;
+};
+
+const publish = (scene, from, to) => scene.server.command("publish", { group: "lobby", from, to });
+
+async function assertAll(ann, last) {
+  assert.deepEqual(await ann.messages(last), numbers(1, last).map((n) => [n]));
+  assert.deepEqual(await ann.wait("gap", 0), []);
+}
+
+describe("offline and online", { concurrency: 2 * concurrency }, () => {
+  for (const transport of transports) {
+    scenario(`our client on ${transport} comes back at once when the browser is online again, with what it missed`, [], async (scene) => {
+      const ann = await join(scene, ours, transport);
+      await publish(scene, 1, 10);
+      await ann.messages(10);
+
+      const context = ann.page.context();
+      await context.setOffline(true);
+      await scene.server.command("cut"); // An emulated network leaves the sockets that are open alone.
+      await ann.wait("is reconnecting");
+      await publish(scene, 11, 20);
+      await ann.page.waitForTimeout(4000); // Attempts fail after 0, 0.5, 1.5 and 3.5 s; the next is due after 7.5 s.
+      assert.deepEqual(await ann.wait("reconnected", 0), [], "the network is away");
+
+      const online = Date.now();
+      await context.setOffline(false);
+      await ann.wait("reconnected");
+      assert.ok(Date.now() - online < 2000, `back after ${Date.now() - online} ms: it waited for its turn`);
+      await publish(scene, 21, 30);
+      await assertAll(ann, 30);
+      assert.equal(scene.server.events({ event: "connected" }).length, 1);
+      assert.deepEqual(scene.server.events({ event: "disconnected" }), []);
+    });
+  }
+});
+
+// sleep stops every process of the browser, as a closed lid does, and returns
+// what wakes them. (A page that DevTools calls frozen goes on running.)
+async function sleep(browser) {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  // The browser's own process last: it starts others.
+  const ids = processInfo.map((p) => p.id).reverse();
+  ids.forEach((id) => process.kill(id, "SIGSTOP"));
+  return () => ids.forEach((id) => process.kill(id, "SIGCONT"));
+}
+
+// asleep has one page on each transport sleep while act happens.
+async function asleep(scene, act) {
+  const browser = await launch();
+  try {
+    const peers = [];
+    for (const transport of transports) {
+      peers.push(await join(scene, ours, transport, { on: browser }));
+    }
+    await publish(scene, 1, 10);
+    await Promise.all(peers.map((peer) => peer.messages(10)));
+    const wake = await sleep(browser);
+    try {
+      await act(peers);
+    } finally {
+      wake();
+    }
+    return { peers, close: () => browser.close() };
+  } catch (error) {
+    await browser.close();
+    throw error;
+  }
+}
+
+describe("sleep and wake", { concurrency }, () => {
+  scenario("our client on each transport sleeps through a cut, and misses nothing", [], async (scene) => {
+    const { peers, close } = await asleep(scene, async () => {
+      await scene.server.command("cut");
+      await publish(scene, 11, 20);
+      await new Promise((awake) => setTimeout(awake, 3000));
+      assert.deepEqual(scene.server.events({ event: "reconnected" }), [], "nobody is awake to come back");
+    });
+    try {
+      await Promise.all(peers.map((peer) => peer.wait("reconnected")));
+      await publish(scene, 21, 30);
+      await Promise.all(peers.map((peer) => assertAll(peer, 30)));
+      assert.equal(scene.server.events({ event: "connected" }).length, 3);
+      assert.deepEqual(scene.server.events({ event: "disconnected" }), []);
+    } finally {
+      await close();
+    }
+  });
+
+  scenario("our client on each transport sleeps for longer than the server waits", ["-disconnect-timeout", "6s"], async (scene) => {
+    const { peers, close } = await asleep(scene, async (peers) => {
+      await scene.server.command("cut");
+      await Promise.all(peers.map(({ id }) => scene.server.event({ event: "disconnected", id, stopCalled: false })));
+      await publish(scene, 11, 20);
+    });
+    try {
+      // Whoever comes back has it all, or is told that it has not. Silence is the one wrong answer.
+      await Promise.all(peers.map((peer) => peer.page.waitForFunction(() => {
+        const kinds = journal.all().map((e) => e.kind);
+        return kinds.includes("gap") || kinds.includes("over") || kinds.filter((k) => k === "message").length === 20;
+      }, null, { timeout: 20_000 })));
+    } finally {
+      await close();
+    }
+  });
+});
+
+// A BufferingProxy passes a response on when it is complete. Upgraded
+// connections it does not look into.
+class BufferingProxy {
+  static async to(url) {
+    const proxy = new BufferingProxy();
+    const { hostname, port } = new URL(url);
+    const target = { hostname, port };
+    proxy.buffering = true;
+    proxy.sockets = new Set();
+    proxy.server = http.createServer((request, response) => proxy.pass(request, response, target));
+    proxy.server.on("upgrade", (request, near, head) => proxy.tunnel(request, near, head, target));
+    proxy.server.on("connection", (socket) => {
+      proxy.sockets.add(socket);
+      socket.on("error", () => {});
+      socket.on("close", () => proxy.sockets.delete(socket));
+    });
+    await new Promise((resolve) => proxy.server.listen(0, "127.0.0.1", resolve));
+    proxy.url = `http://127.0.0.1:${proxy.server.address().port}`;
+    return proxy;
+  }
+
+  pass(request, response, target) {
+    const onward = http.request({ ...target, method: request.method, path: request.url, headers: request.headers }, (answer) => {
+      const held = [];
+      const { buffering } = this;
+      if (!buffering) {
+        response.writeHead(answer.statusCode, answer.headers).flushHeaders();
+      }
+      answer.on("data", (chunk) => (buffering ? held.push(chunk) : response.write(chunk)));
+      answer.on("error", () => response.destroy());
+      answer.on("end", () => {
+        if (buffering) {
+          response.writeHead(answer.statusCode, answer.headers);
+        }
+        response.end(Buffer.concat(held));
+      });
+    });
+    onward.on("error", () => response.destroy());
+    response.on("close", () => onward.destroy());
+    request.pipe(onward);
+  }
+
+  tunnel(request, near, head, { hostname, port }) {
+    const far = net.connect(port, hostname, () => {
+      const headers = request.rawHeaders.reduce((text, h, i) => text + h + (i % 2 ? "\r\n" : ": "), "");
+      far.write(`${request.method} ${request.url} HTTP/1.1\r\n${headers}\r\n`);
+      far.write(head);
+      near.pipe(far).pipe(near);
+    });
+    far.on("error", () => near.destroy());
+    far.on("close", () => near.destroy());
+    near.on("close", () => far.destroy());
+  }
+
+  cut() {
+    this.sockets.forEach((socket) => socket.destroy());
+  }
+
+  async close() {
+    this.cut();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+describe("a proxy that holds responses back until they are complete", { concurrency: 2 * concurrency }, () => {
+  const flags = ["-transport-connect-timeout", "3s"];
+  for (const [client, document] of Object.entries(both)) {
+    for (const [tried, used] of [[["webSockets"], "webSockets"], [["serverSentEvents", "longPolling"], "longPolling"], [["longPolling"], "longPolling"]]) {
+      scenario(`${client} told to use ${tried} is connected by ${used}`, flags, async (scene) => {
+        const proxy = await BufferingProxy.to(scene.server.url);
+        try {
+          const ann = await join(scene, document, tried, { origin: proxy.url });
+          assert.equal(ann.transport, used);
+          await publish(scene, 1, 50);
+          await assertAll(ann, 50);
+          await ann.stop();
+          await scene.server.event({ event: "disconnected", id: ann.id, stopCalled: true });
+        } finally {
+          await Promise.all(scene.peers.map((peer) => peer.page.context().close()));
+          await proxy.close();
+        }
+      });
+    }
+  }
+
+  scenario("our client finds another way when it comes in between", flags, async (scene) => {
+    const proxy = await BufferingProxy.to(scene.server.url);
+    try {
+      proxy.buffering = false;
+      const ann = await join(scene, ours, ["serverSentEvents", "longPolling"], { origin: proxy.url });
+      assert.equal(ann.transport, "serverSentEvents");
+      await publish(scene, 1, 10);
+      await ann.messages(10);
+      proxy.buffering = true;
+      proxy.cut();
+      await publish(scene, 11, 20);
+      await ann.wait("reconnected");
+      await scene.server.event({ event: "reconnected", id: ann.id, transport: "longPolling" });
+      await publish(scene, 21, 30);
+      await assertAll(ann, 30);
+    } finally {
+      await proxy.close();
+    }
+  });
+});
+
+// randoms returns numbers from 0 to below 1 that are the same for the same seed.
+function randoms(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+describe("1,000 messages under cuts every 50 to 500 ms", { concurrency }, () => {
+  const count = 1000;
+  const seed = Number(process.env.SEED ?? Date.now() % 1e6);
+  for (const [client, document] of Object.entries(both)) {
+    for (const transport of transports) {
+      scenario(`${client} on ${transport}, SEED=${seed}`, [], async (scene) => {
+        const random = randoms(seed);
+        const ann = await scene.peer(document, { transports: transport, hubs });
+        await ann.invoke("room", "join", "lobby");
+        const streaming = scene.server.command("stream", { group: "lobby", every: "8ms" });
+        let cuts = 0;
+        const cutting = (async () => {
+          for (const started = Date.now(); Date.now() - started < 8 * count; cuts++) {
+            await new Promise((go) => setTimeout(go, 50 + 450 * random()));
+            await scene.server.command("cut");
+          }
+        })();
+        await cutting;
+        await ann.wait("message", count);
+        await scene.server.command("release");
+        const { last } = await streaming;
+        await assertAll(ann, last);
+        assert.ok(last >= count && cuts >= 15, `${last} messages, ${cuts} cuts`);
+        assert.equal(scene.server.events({ event: "connected" }).length, 1);
+        assert.deepEqual(scene.server.events({ event: "disconnected" }), []);
+      });
+    }
+  }
+});
