@@ -62,7 +62,7 @@ func TestUploadBytes(t *testing.T) {
 	s, p := newPipeSite(t, o)
 	c := s.core("", "pipes").Open("webSockets")
 	send := []string{invocation("a", "idle", "[]", "0")}
-	for range 3 {
+	for range 4 {
 		send = append(send, itemOf("0", string(make([]byte, 150)))) // escaped, 900 bytes
 	}
 	c.Send(send...)
@@ -70,7 +70,7 @@ func TestUploadBytes(t *testing.T) {
 		t.Error(r.Raw)
 	}
 	close(p.rooms)
-	if got := p.events.wait(t, 1)[0]; got != "read 2" {
-		t.Error(got)
+	if got := p.events.wait(t, 1)[0]; got != "read 2" && got != "read 3" {
+		t.Error(got) // the channel's feeder may have one already
 	}
 }
