@@ -142,7 +142,14 @@ func (d *declarations) hub(h *core) {
 	fmt.Fprintf(&d.text, "\n/** Hub %q: `connection.hub<%s>(%[1]q)`. */\n", h.name, d.hubs[h])
 	fmt.Fprintf(&d.text, "export interface %s {\n", d.hubs[h])
 	d.text.WriteString("  /** What the page may call. */\n")
-	d.members("server", d.methods(about.Methods, wireName))
+	isStream := func(m codec.MethodDescriptor) bool { return m.Stream != nil || m.Uploads != nil }
+	plain := slices.DeleteFunc(slices.Clone(about.Methods), isStream)
+	streams := slices.DeleteFunc(about.Methods, func(m codec.MethodDescriptor) bool { return !isStream(m) })
+	d.members("server", d.methods(plain, wireName))
+	if len(streams) > 0 {
+		d.text.WriteString("  /** Methods with streams, for clients of protocols that carry them. */\n")
+		d.members("streams", d.methods(streams, wireName))
+	}
 	d.text.WriteString("  /** What the server calls in the page. */\n")
 	clients := d.methods(about.Client, func(m codec.MethodDescriptor) string { return m.Name })
 	if len(h.client.senders) > 0 {
@@ -150,7 +157,7 @@ func (d *declarations) hub(h *core) {
 	}
 	d.members("client", clients)
 	var progress []string
-	for _, m := range about.Methods {
+	for _, m := range plain {
 		if m.Progress != nil {
 			progress = append(progress, property(wireName(m))+": "+d.expr(m.Progress))
 		}
@@ -185,8 +192,11 @@ func (d *declarations) methods(ms []codec.MethodDescriptor, name func(codec.Meth
 	var lines []string
 	for _, m := range ms {
 		result := "void"
-		if m.Result != nil {
+		switch {
+		case m.Result != nil:
 			result = d.expr(m.Result)
+		case m.Stream != nil:
+			result = "AsyncIterable<" + d.expr(m.Stream) + ">"
 		}
 		lines = append(lines, fmt.Sprintf("%s(%s): %s", property(name(m)), d.params(m), result))
 	}
@@ -194,13 +204,19 @@ func (d *declarations) methods(ms []codec.MethodDescriptor, name func(codec.Meth
 }
 
 func (d *declarations) params(m codec.MethodDescriptor) string {
-	list := make([]string, len(m.Params))
-	for i, t := range m.Params {
-		if m.Variadic && i == len(m.Params)-1 {
-			list[i] = "...rest: " + d.listOf(t.Elem())
-			continue
-		}
-		list[i] = fmt.Sprintf("arg%d: %s", i+1, d.expr(t))
+	var list []string
+	rest := len(m.Params)
+	if m.Variadic {
+		rest--
+	}
+	for i, t := range m.Params[:rest] {
+		list = append(list, fmt.Sprintf("arg%d: %s", i+1, d.expr(t)))
+	}
+	for i, t := range m.Uploads {
+		list = append(list, fmt.Sprintf("stream%d: AsyncIterable<%s>", i+1, d.expr(t)))
+	}
+	if m.Variadic {
+		list = append(list, "...rest: "+d.listOf(m.Params[rest].Elem()))
 	}
 	return strings.Join(list, ", ")
 }

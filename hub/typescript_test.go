@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"net"
@@ -19,6 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 type shopClient struct {
 	Changed   func(o order) error
+	Confirm   func(ctx context.Context, text string) (bool, error)
 	Notes     func(texts ...string) error
 	Restocked func(item string, at time.Time, left map[string]int) error
 	Renamed   func(from, to *string) error `hub:"shop.renamed"`
@@ -105,8 +107,10 @@ func (shop) Import(*hub.Call[shopClient], string, hub.Progress[stage]) (int, err
 
 type news struct{}
 
-func (news) Item(*hub.Call[newsClient]) http.Cookie { return http.Cookie{} }
-func (news) Latest(*hub.Call[newsClient]) item      { return item{} }
+func (news) Item(*hub.Call[newsClient]) http.Cookie                        { return http.Cookie{} }
+func (news) Watch(*hub.Call[newsClient], string) (<-chan item, error)      { return nil, nil }
+func (news) File(*hub.Call[newsClient], string, <-chan stage) (int, error) { return 0, nil }
+func (news) Latest(*hub.Call[newsClient]) item                             { return item{} }
 
 func typesOf(t *testing.T, s *hub.Server) string {
 	t.Helper()

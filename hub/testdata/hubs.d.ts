@@ -8,6 +8,11 @@ export interface DailyNewsHub {
     item(): Cookie;
     latest(): Item;
   };
+  /** Methods with streams, for clients of protocols that carry them. */
+  streams: {
+    file(arg1: string, stream1: AsyncIterable<Stage>): number;
+    watch(arg1: string): AsyncIterable<Item>;
+  };
   /** What the server calls in the page. */
   client: {
     published(arg1: string): void;
@@ -30,6 +35,7 @@ export interface ShopHub {
   /** What the server calls in the page. */
   client: {
     changed(arg1: Order): void;
+    confirm(arg1: string): boolean;
     notes(...rest: string[]): void;
     restocked(arg1: string, arg2: string, arg3: { [key: string]: number } | null): void;
     "shop.renamed"(arg1: string | null, arg2: string | null): void;

@@ -11,6 +11,7 @@ export async function program(): Promise<void> {
   shop.on("notes", (...texts) => texts.join());
   shop.on("restocked", (item, at, left) => left?.[item]?.toFixed() ?? new Date(at));
   shop.on("shop.renamed", (from, to) => (from ?? "").length + (to ?? "").length);
+  shop.on("confirm", async (text) => text.length > 0);
   await connection.start();
 
   const order: Order | null = await shop.server.find(7);
@@ -49,6 +50,10 @@ export async function mistakes(order: Order): Promise<void> {
   (await shop.server.find(7)).note;
   // @ts-expect-error the server has no such call
   shop.on("change", () => {});
+  // @ts-expect-error the server waits for a yes or no
+  shop.on("confirm", () => "yes");
+  // @ts-expect-error streams are not for this client
+  await news.server.watch("all");
   // @ts-expect-error what the server reports is no number
   shop.with({ progress: (percent: number) => percent });
   // @ts-expect-error the handler takes an order
