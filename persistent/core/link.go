@@ -38,7 +38,7 @@ type link struct {
 	expires time.Time // of the token
 	named   bool      // it has a token, and stands in the table
 
-	posts sync.Mutex // held while the body of a POST is read
+	posts chan struct{} // holds one while the body of a POST is read
 	input input
 	track *track       // nil unless the connection is stateful
 	heard atomic.Int64 // when the client last said something, in ns
@@ -100,6 +100,7 @@ func (d *Dialect) newLink(h dialect.Host, t ticket, token string) *link {
 		host:    h,
 		key:     t.id,
 		id:      t.publicID(token),
+		posts:   make(chan struct{}, 1), // a lock that a request can stop waiting for
 		moved:   make(chan struct{}),
 	}
 	if t.stateful {

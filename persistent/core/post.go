@@ -24,8 +24,12 @@ func (q *request) post() *negotiate.Refusal {
 	case at == ended:
 		return errUnknownID
 	}
-	l.posts.Lock()
-	defer l.posts.Unlock()
+	select {
+	case l.posts <- struct{}{}:
+		defer func() { <-l.posts }()
+	case <-q.r.Context().Done():
+		return errBody
+	}
 	if err := q.copy(l); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package conformancecore_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -128,6 +129,60 @@ func Test39ConcurrentPosts(t *testing.T) {
 		for i := range 20 {
 			l.wait(fmt.Sprintf("note %d.xxx", i))
 		}
+	})
+}
+
+// A POST that takes its time keeps others out, not in between.
+func Test39SlowPost(t *testing.T) {
+	try(t, config{}, func(l *lab) {
+		c := l.polls()
+		body, slow := io.Pipe()
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			res, err := c.HTTP.Post(c.Address("", c.ID()...), "text/plain", body)
+			if err != nil || res.StatusCode != 200 {
+				t.Error(res, err)
+				return
+			}
+			_ = res.Body.Close()
+		})
+		first, second := call("1", "note", `["slow"]`), call("2", "note", `["fast"]`)
+		_, _ = io.WriteString(slow, first[:20])
+		synctest.Wait()
+		wait.Go(func() { c.Post(second + coretest.Separator) })
+		time.Sleep(time.Second)
+		_, _ = io.WriteString(slow, first[20:]+coretest.Separator)
+		_ = slow.Close()
+		wait.Wait()
+		l.wait("note slow")
+		l.wait("note fast")
+	})
+}
+
+// What comes before the transport is bounded: the rest waits.
+func Test40LargeEarlyPost(t *testing.T) {
+	try(t, config{}, func(l *lab) {
+		c := l.new().Negotiate()
+		body := c.HandshakeRequest()
+		for i := range 10 {
+			body += call(fmt.Sprint(i), "note", fmt.Sprintf(`["%d.%s"]`, i, strings.Repeat("x", 20_000))) + coretest.Separator
+		}
+		var wait sync.WaitGroup
+		start := time.Now()
+		wait.Go(func() {
+			c.Post(body)
+			if took := time.Since(start); took < 5*time.Second {
+				t.Errorf("answered after %v", took)
+			}
+		})
+		time.Sleep(5 * time.Second)
+		s := c.Dial(serverSentEvents)
+		s.WantGreeting()
+		wait.Wait()
+		for range 10 {
+			s.Want("the results", `"type":3`)
+		}
+		l.wait("note 9.xxx")
 	})
 }
 

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/hubwire/hubwire/hub/core"
+	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent"
-	"github.com/hubwire/hubwire/persistent/core/coretest"
 	"github.com/hubwire/hubwire/transports"
 )
 
@@ -179,6 +179,20 @@ func Test12Unauthenticated(t *testing.T) {
 	})
 }
 
+// A 401 has no body, whatever the program says.
+func Test12UnauthenticatedWithAText(t *testing.T) {
+	refuse := func(*http.Request) (string, error) {
+		return "", &negotiate.Refusal{Status: 401, Reason: "token_expired", Text: "The token has expired."}
+	}
+	try(t, config{Options: persistent.Options{Authenticate: refuse}}, func(l *lab) {
+		r := l.new().TryNegotiate()
+		l.want("negotiate", r, 401, "")
+		if got := r.Header.Get(negotiate.ReasonHeader); got != "token_expired" {
+			t.Errorf("reason %q", got)
+		}
+	})
+}
+
 // An unknown hub is a 404, and a token is good for its own hub only.
 func TestTokensAreOfOneHub(t *testing.T) {
 	try(t, config{}, func(l *lab) {
@@ -202,5 +216,3 @@ func TestTokensAreOfOneUser(t *testing.T) {
 		l.want("one's own", c.Poll(), 200, "")
 	})
 }
-
-var _ = coretest.Ping

@@ -125,8 +125,12 @@ func Test90SequenceTooHigh(t *testing.T) {
 		s.Drop()
 		time.Sleep(time.Second)
 		s = back(l, c, 1)
+		start := time.Now()
 		s.Send(`{"type":9,"sequenceId":2}`)
 		s.Want("closed", `"error":"Connection closed with an error.","allowReconnect":true}`)
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("after %v", took)
+		}
 		s.WantEnd("closed")
 		l.wait("lost")
 	})
@@ -260,7 +264,11 @@ func Test95Zombie(t *testing.T) {
 		s.Drop()
 		time.Sleep(time.Second)
 		s = back(l, c, 1)
+		start := time.Now()
 		s.WantEnd("a client that says nothing")
+		if took := time.Since(start); took > 6*time.Second {
+			t.Errorf("after %v", took)
+		}
 		l.wait("lost")
 		l.want("later", l.socketRefused("ended", c), 404, "No Connection with that ID")
 	})
