@@ -142,12 +142,21 @@ func (d *declarations) hub(h *core) {
 	fmt.Fprintf(&d.text, "\n/** Hub %q: `connection.hub<%s>(%[1]q)`. */\n", h.name, d.hubs[h])
 	fmt.Fprintf(&d.text, "export interface %s {\n", d.hubs[h])
 	d.text.WriteString("  /** What the page may call. */\n")
-	isStream := func(m codec.MethodDescriptor) bool { return m.Stream != nil || m.Uploads != nil }
-	plain := slices.DeleteFunc(slices.Clone(about.Methods), isStream)
-	streams := slices.DeleteFunc(about.Methods, func(m codec.MethodDescriptor) bool { return !isStream(m) })
+	var plain, streams []codec.MethodDescriptor
+	for _, m := range about.Methods {
+		if m.Stream != nil || m.Uploads != nil {
+			streams = append(streams, m)
+		}
+		if m.Stream != nil {
+			m.Stream, m.Progress = nil, m.Stream // As clients without streams see it.
+		}
+		if m.Uploads == nil {
+			plain = append(plain, m)
+		}
+	}
 	d.members("server", d.methods(plain, wireName))
 	if len(streams) > 0 {
-		d.text.WriteString("  /** Methods with streams, for clients of protocols that carry them. */\n")
+		d.text.WriteString("  /** Methods with streams, for clients whose protocol carries them. To others items are progress. */\n")
 		d.members("streams", d.methods(streams, wireName))
 	}
 	d.text.WriteString("  /** What the server calls in the page. */\n")

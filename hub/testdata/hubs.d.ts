@@ -7,8 +7,9 @@ export interface DailyNewsHub {
   server: {
     item(): Cookie;
     latest(): Item;
+    watch(arg1: string): void;
   };
-  /** Methods with streams, for clients of protocols that carry them. */
+  /** Methods with streams, for clients whose protocol carries them. To others items are progress. */
   streams: {
     file(arg1: string, stream1: AsyncIterable<Stage>): number;
     watch(arg1: string): AsyncIterable<Item>;
@@ -17,6 +18,10 @@ export interface DailyNewsHub {
   client: {
     published(arg1: string): void;
     [method: string]: (...args: any[]) => any;
+  };
+  /** What methods report while they run: `hub.with({ progress })`. */
+  progress: {
+    watch: Item;
   };
 }
 

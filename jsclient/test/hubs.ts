@@ -33,6 +33,7 @@ export async function program(): Promise<void> {
 
   news.on("published", (headline) => headline.length);
   news.on("whatever", (anything) => anything);
+  await news.with({ progress: (item) => item.Name }).server.watch("all");
   const latest: Item = await news.server.latest();
   console.log(prices, nested, first, signed, width, most, total, n, latest);
 }
@@ -52,8 +53,8 @@ export async function mistakes(order: Order): Promise<void> {
   shop.on("change", () => {});
   // @ts-expect-error the server waits for a yes or no
   shop.on("confirm", () => "yes");
-  // @ts-expect-error streams are not for this client
-  await news.server.watch("all");
+  // @ts-expect-error streams to the server are not for this client
+  await news.server.file("all");
   // @ts-expect-error what the server reports is no number
   shop.with({ progress: (percent: number) => percent });
   // @ts-expect-error the handler takes an order
