@@ -55,9 +55,10 @@ type order struct {
 	Tree    tree               `json:"tree"`
 	Labels  map[label]bool     `json:"labels"`
 	Secret  string             `json:"-"`
-	Dash    bool               `json:"-,"`
-	Odd     int                `json:"odd-name"`
-	Plain   uint8
+	//lint:ignore SA5008 encoding/json takes it for the name "-".
+	Dash  bool `json:"-,"`
+	Odd   int  `json:"odd-name"`
+	Plain uint8
 }
 
 type base struct {
@@ -175,6 +176,7 @@ func (twins) E(*hub.Call[twinClient]) (e []time.Time)          { return nil }
 type selfish *selfish
 
 type chainLink struct {
+	//lint:ignore U1000 it is there to be walked through.
 	*chainLink
 	Value selfish `json:",omitempty"`
 	Next  any     `json:"next"`
