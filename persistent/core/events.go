@@ -26,7 +26,7 @@ func (q *request) serveEvents() *negotiate.Refusal {
 		q.host.Logger().Error("hubwire: cannot open a transport", "transport", transports.ServerSentEvents, "err", openErr)
 		return errStreaming
 	}
-	_ = l.feed(q.r.Context(), nil, nil) // what came by POST before
+	l.attached()
 	l.streamEvents(q.r.Context(), stream)
 	return nil
 }

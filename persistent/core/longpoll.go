@@ -40,7 +40,7 @@ func (q *request) servePoll() *negotiate.Refusal {
 	if err == nil {
 		noCache(q.w.Header())
 		q.respondPoll(nil)
-		_ = l.feed(q.r.Context(), nil, nil) // what came by POST before
+		l.attached()
 		return nil
 	}
 	if err == errSwitch {

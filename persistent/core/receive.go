@@ -58,6 +58,13 @@ func (l *link) feed(ctx context.Context, from *socket, p []byte) error {
 	return nil
 }
 
+// attached handles what came before the transport did.
+func (l *link) attached() {
+	l.input.Lock()
+	defer l.input.Unlock()
+	l.process()
+}
+
 // process handles the messages that are complete, as far as the phase allows.
 // Called with the input's lock held.
 func (l *link) process() {

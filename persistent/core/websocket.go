@@ -64,7 +64,7 @@ func (q *request) serveSocket() *negotiate.Refusal {
 		s.close(nil)
 	}
 	q.host.Go(func() {
-		_ = l.feed(context.Background(), nil, nil) // what came by POST before
+		l.attached()
 		s.read()
 	})
 	return nil
