@@ -300,6 +300,9 @@ func TestBarred(t *testing.T) {
 				t.Errorf("%s: %s gets %d %s", name, operation, r.Status, r.Body)
 			}
 		}
+		if r := c.Get("ping"); r.Header.Get(negotiate.ReasonHeader) != "connection_ended" {
+			t.Errorf("%s: a ping with the token gets %d %s", name, r.Status, r.Body)
+		}
 	}
 	s.wantEvents("nothing more", events...)
 }

@@ -75,6 +75,16 @@ func (h host) Resumable(cursor string) error {
 	return err
 }
 
+// MayReturn implements dialect.Host.
+func (h host) MayReturn(id string) error {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if h.conns[id] == nil && !h.departed.has(id) {
+		return errGone
+	}
+	return nil
+}
+
 // Find implements dialect.Host.
 func (h host) Find(id string) dialect.Connection {
 	if c, ok := h.Conn(id); ok {

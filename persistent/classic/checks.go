@@ -99,6 +99,11 @@ func (q *request) checkToken() *negotiate.Refusal {
 	if token == "" {
 		return errNoToken
 	}
+	q.kind = kind
+	return q.readToken(token)
+}
+
+func (q *request) readToken(token string) *negotiate.Refusal {
 	name, user, err := q.host.Keyring().OpenConnectionToken(token)
 	if err != nil {
 		return errBadToken
@@ -107,16 +112,19 @@ func (q *request) checkToken() *negotiate.Refusal {
 		return errUser
 	}
 	id, instance, _ := strings.Cut(name, ".")
-	q.kind, q.id, q.own = kind, id, instance == q.host.Instance()
+	q.id, q.own = id, instance == q.host.Instance()
 	return nil
 }
 
 // ping tells that the server is there, and to clients that bring their token
-// whether it is still good: a transport that fails to open does not say why.
+// whether they may come back: a transport that fails to open does not say why.
 func (q *request) ping() *negotiate.Refusal {
 	if token := q.query.Get("connectionToken"); token != "" {
-		if _, _, err := q.host.Keyring().OpenConnectionToken(token); err != nil {
-			return errBadToken
+		if err := q.readToken(token); err != nil {
+			return err
+		}
+		if err := q.host.MayReturn(q.id); err != nil && q.own {
+			return err.(*negotiate.Refusal) // by contract
 		}
 	}
 	return q.respond(`{"Response":"pong"}`)

@@ -73,6 +73,10 @@ type Host interface {
 	// anything is opened for it. The error is a *negotiate.Refusal.
 	Resumable(cursor string) error
 
+	// MayReturn tells whether a client whose token this very host made has
+	// anything to come back to. The error is a *negotiate.Refusal.
+	MayReturn(id string) error
+
 	// Find returns the live connection with the id, or nil.
 	Find(id string) Connection
 

@@ -174,8 +174,8 @@ func TestClassic011MethodDoesNotMatter(t *testing.T) {
 		if body := do("negotiate"); !strings.Contains(body, "ConnectionToken") {
 			s.Errorf("%s negotiate: %s", method, body)
 		}
-		s.want(method+" ping", do("ping"), `{"Response":"pong"}`)
 		s.want(method+" connect", keysOf(t, do("connect")), "CSM")
+		s.want(method+" ping", do("ping"), `{"Response":"pong"}`)
 		s.want(method+" start", do("start"), `{"Response":"started"}`)
 		s.want(method+" send", do("send", "data", "hello"), "")
 		s.must(s.Send(id(c), 1))
@@ -249,11 +249,11 @@ func TestClassic015JSONP(t *testing.T) {
 			s.wantRefusal(operation+" with "+name, r, 400, "bad_callback")
 		}
 	}
-	s.wantReply("ping", c.Get("ping", "callback", "f"), 200, `f({"Response":"pong"});`)
 	r := c.Get("connect", "callback", "f", "transport", poll)
 	s.want("connect", strings.HasPrefix(r.Body, `f({"C":"`) && strings.HasSuffix(r.Body, `"S":1,"M":[]});`), true)
 	s.want("connect: content type", r.Header.Get("Content-Type"), "application/javascript; charset=UTF-8")
 	s.wantReply("start", c.Get("start", "callback", "f", "transport", poll), 200, `f({"Response":"started"});`)
+	s.wantReply("ping", c.Get("ping", "callback", "f"), 200, `f({"Response":"pong"});`)
 	s.wantReply("send", c.Get("send", "callback", "f", "transport", poll, "data", "hello"), 200, "")
 	s.wantEvents("all of it", id(c), "connected", "received hello")
 }
