@@ -80,7 +80,7 @@ func Hide(methods ...string) RegisterOption {
 }
 
 // Concurrently lets up to n calls of one connection to this hub run at the
-// same time, each started in order. By default there is one.
+// same time. By default there is one, and they run in order.
 func Concurrently(n int) RegisterOption {
 	return func(s *settings) { s.width = n }
 }

@@ -14,7 +14,7 @@ var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
 
 // snippetImports are the packages that the pages may use without saying so.
 var snippetImports = []string{
-	"context", "errors", "log", "net/http", "os", "testing", "time",
+	"context", "errors", "iter", "log", "net/http", "os", "testing", "time",
 	module + "hub", module + "hub/hubtest", module + "negotiate", module + "persistent", module + "transports",
 }
 
