@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 
+	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent"
 	"github.com/hubwire/hubwire/persistent/classic"
 	"github.com/hubwire/hubwire/persistent/dialect"
@@ -76,7 +78,7 @@ func (s nullStream) SendPrepared(b []byte) error {
 
 // connectNowhere returns a server with n connections, of which each is in the
 // groups that groups returns for it.
-func connectNowhere(b *testing.B, n int, groups func(i int) []string) (*persistent.Server, *nowhere) {
+func connectNowhere(b testing.TB, n int, groups func(i int) []string) (*persistent.Server, *nowhere) {
 	b.Helper()
 	d := &nowhere{}
 	s, err := persistent.NewServer(persistent.Handler{}, persistent.Options{
@@ -125,15 +127,77 @@ func BenchmarkPublishWindow(b *testing.B) {
 	topics := []string{persistent.GroupTopic("all")}
 	b.ReportAllocs()
 	for b.Loop() {
-		before := d.bytes.Load()
-		for range window {
-			_ = s.Publish(persistent.Publication{Topics: topics, Payload: payload})
-		}
-		for d.bytes.Load()-before < int64(window*receivers*len(payload)) {
-			runtime.Gosched()
-		}
+		publishWindow(s, d, persistent.Publication{Topics: topics, Payload: payload}, window, receivers)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*window*receivers), "ns/delivery")
+}
+
+// publishWindow publishes p several times and waits until everybody has it.
+func publishWindow(s *persistent.Server, d *nowhere, p persistent.Publication, times, receivers int) {
+	before := d.bytes.Load()
+	for range times {
+		_ = s.Publish(p)
+	}
+	for d.bytes.Load()-before < int64(times*receivers*p.Payload.Size()) {
+		runtime.Gosched()
+	}
+}
+
+// One more subscriber makes no publication allocate more. What is counted
+// beside that, for example a goroutine that the runtime makes anew, must stay
+// far below one for each delivery.
+func TestOneMoreSubscriberAllocatesNothing(t *testing.T) {
+	const window = 50
+	count := func(receivers int) float64 {
+		s, d := connectNowhere(t, receivers, func(int) []string { return []string{"all"} })
+		p := persistent.Publication{Topics: []string{persistent.GroupTopic("all")}, Payload: messagelog.JSON(`{"A":["hello"]}`)}
+		publishWindow(s, d, p, window, receivers)
+		return testing.AllocsPerRun(10, func() { publishWindow(s, d, p, window, receivers) })
+	}
+	few, many := count(10), count(500)
+	if more := (many - few) / (490 * window); more > .05 {
+		t.Errorf("a delivery to one more subscriber allocates %.3f times", more)
+	}
+}
+
+// Frames of batches as they are after a broadcast, after a call, and with a
+// change of groups.
+func BenchmarkFrames(b *testing.B) {
+	keyring, err := negotiate.NewKeyring()
+	if err != nil {
+		b.Fatal(err)
+	}
+	message := &messagelog.Entry{Seq: 1, Payload: messagelog.JSON(`{"H":"chat","M":"addMessage","A":["ann","hello to everyone in here"]}`)}
+	for name, entries := range map[string][]*messagelog.Entry{
+		"one":    {message},
+		"batch":  slices.Repeat([]*messagelog.Entry{message}, 50),
+		"reply":  {{Payload: messagelog.JSON(`{"I":"7","R":"hello"}`)}},
+		"groups": {{Seq: 1, Join: "lobby", Groups: []string{"chat.lobby", "chat.den"}}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			f := classic.NewFramer(keyring, "an id")
+			var frames [][]byte
+			var buf []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				frames, buf = f.Frames(frames[:0], buf[:0], dialect.Batch{Entries: entries, At: messagelog.Cursor{Epoch: "0123456789abcdef", Seq: 1}})
+			}
+		})
+	}
+}
+
+// Negotiate, from the request to the answer, without a socket.
+func BenchmarkNegotiate(b *testing.B) {
+	s, err := persistent.NewServer(persistent.Handler{}, persistent.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Shutdown(context.Background()) })
+	r := httptest.NewRequest(http.MethodGet, "/echo/negotiate?clientProtocol=2.1", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.ServeHTTP(httptest.NewRecorder(), r)
+	}
 }
 
 // A group of 10 costs the same whatever else there is on the server.
