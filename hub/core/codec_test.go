@@ -114,6 +114,16 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// Nesting is bounded, so that a message cannot cost more than its length.
+func TestDepth(t *testing.T) {
+	for depth, ok := range map[int]bool{60: true, 100: false, 100_000: false} {
+		m := "\x95\x01\x80\xc0\xa1a\x91" + strings.Repeat("\x91", depth) + "\xc0"
+		if _, err := (core.MessagePack{}).Decode([]byte(m)); (err == nil) != ok {
+			t.Errorf("%d levels: %v", depth, err)
+		}
+	}
+}
+
 type inner struct {
 	X int     `json:"x"`
 	F float64 `json:"f"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hubwire/hubwire/hub"
@@ -418,8 +419,12 @@ func Test83ClientsClose(t *testing.T) {
 		}
 		closed.Close()
 		l.wait("stopped")
+		start := time.Now()
 		dropped.Drop()
 		l.wait("lost")
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("noticed after %v", took)
+		}
 	})
 }
 
@@ -454,6 +459,7 @@ func TestShutdownTellsClientsToComeBack(t *testing.T) {
 func TestShutdownBeforeTheHandshake(t *testing.T) {
 	each(t, config{}, func(l *lab, transport string) {
 		s := l.new().Negotiate().Dial(transport)
+		synctest.Wait() // the server is in the middle of it
 		start := time.Now()
 		if err := l.server.Shutdown(context.Background()); err != nil {
 			t.Error(err)
