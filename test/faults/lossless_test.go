@@ -3,9 +3,11 @@ package faults_test
 import (
 	"context"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +19,7 @@ import (
 // A run is worlds on one server, behind a proxy, with their clients.
 type run struct {
 	testing.TB
+	base    string // where the members find the server
 	proxy   *proxy
 	worlds  []*world
 	members []*member
@@ -29,13 +32,35 @@ type run struct {
 // launch serves the worlds behind a proxy.
 func launch(t testing.TB, plan func(n uint64) plan, worlds ...*world) *run {
 	t.Helper()
+	r := launchBare(t, worlds...)
+	r.proxy = newProxy(t, strings.TrimPrefix(r.base, "http://"), plan)
+	r.base = r.proxy.url()
+	return r
+}
+
+// launchBare serves the worlds.
+func launchBare(t testing.TB, worlds ...*world) *run {
+	t.Helper()
 	mux := http.NewServeMux()
 	for _, w := range worlds {
 		mux.Handle(w.path+"/", w.handler)
 	}
-	server := httptest.NewServer(mux)
+	server := httptest.NewUnstartedServer(mux)
+	server.Listener = smallListener{server.Listener}
+	server.Start()
 	t.Cleanup(server.Close)
-	return &run{TB: t, proxy: newProxy(t, server.Listener.Addr().String(), plan), worlds: worlds, stop: func() {}}
+	return &run{TB: t, base: server.URL, worlds: worlds, stop: func() {}}
+}
+
+// A smallListener accepts connections with small buffers.
+type smallListener struct{ net.Listener }
+
+func (l smallListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		_ = conn.(*net.TCPConn).SetWriteBuffer(64 << 10)
+	}
+	return conn, err
 }
 
 // enlist starts n members in each world.
@@ -44,7 +69,7 @@ func (r *run) enlist(n int, change func(m *member)) {
 	r.stop = stop
 	for _, w := range r.worlds {
 		for i := range n {
-			m := newMember(r.TB, w, r.proxy.url(), i)
+			m := newMember(r.TB, w, r.base, i)
 			change(m)
 			r.members = append(r.members, m)
 			r.done.Go(func() { m.run(ctx) })
@@ -65,25 +90,37 @@ func (r *run) publish(d time.Duration, perSecond int) {
 }
 
 // settle waits until every member has what was sent, which is given up after a
-// while: the auditor says then what is missing.
+// while: the auditor says then what is missing. It sends a last message now and
+// then, since who was about to connect does not get the one before.
 func (r *run) settle(patience time.Duration) {
 	r.last = make(map[*world]int64)
+	end := time.Now().Add(patience)
 	for _, w := range r.worlds {
-		w.post(address{all: true})
-		r.last[w] = w.now()
-	}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		behind := 0
-		for _, m := range r.members {
-			if !m.current(r.last[m.world]) {
-				behind++
-			}
-		}
-		if behind == 0 {
-			return
+		for done := false; !done && time.Now().Before(end); {
+			w.post(address{all: true})
+			r.last[w] = w.now()
+			done = upTo(r.of(w), r.last[w], min(time.Second, time.Until(end)))
 		}
 	}
-	r.Log("some members are not up to date: they are audited all the same")
+	if !time.Now().Before(end) {
+		r.Log("some members are not up to date: they are audited all the same")
+	}
+}
+
+func (r *run) of(w *world) []*member {
+	return slices.DeleteFunc(slices.Clone(r.members), func(m *member) bool { return m.world != w })
+}
+
+// upTo waits until all members have got message n. It reports false if that
+// takes too long.
+func upTo(members []*member, n int64, patience time.Duration) bool {
+	for end := time.Now().Add(patience); slices.ContainsFunc(members, func(m *member) bool { return !m.current(n) }); {
+		if !time.Now().Before(end) {
+			return false
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return true
 }
 
 // finish ends the members and then the worlds.

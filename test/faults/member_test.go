@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -30,8 +31,12 @@ type member struct {
 	rng   *rand.Rand // of the receiving goroutine
 	http  *http.Client
 
-	mortal bool // ends its connection now and then
-	mute   bool // makes no calls
+	mortal bool              // ends its connection now and then
+	mute   bool              // makes no calls
+	kinds  []string          // the transports that it uses
+	method string            // what it calls, if not this and that
+	gate   sync.RWMutex      // held by who wants the member to stop reading
+	seen   func(got []int64) // told of messages, if it is not nil
 
 	mu    sync.Mutex
 	lives []*life // the last one is the current one
@@ -43,6 +48,7 @@ type books struct {
 	calls, answered, refused, unknown int
 	wrong                             int // answers that do not belong to the call, or before what they follow
 	transports                        int
+	called                            int // how often the server said to come back
 }
 
 func (b *books) add(c books) {
@@ -52,6 +58,7 @@ func (b *books) add(c books) {
 	b.unknown += c.unknown
 	b.wrong += c.wrong
 	b.transports += c.transports
+	b.called += c.called
 }
 
 // untidy keeps the cleanups of a test from growing with each transport.
@@ -66,8 +73,19 @@ func newMember(t testing.TB, w *world, base string, no int) *member {
 		base:  base,
 		tb:    untidy{t},
 		rng:   rand.New(rand.NewPCG(*seed, uint64(no))),
-		http:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}},
+		http:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, DialContext: dialSmall}},
+		kinds: transportNames,
 	}
+}
+
+// dialSmall opens connections with small buffers, so that who does not read is
+// soon noticed.
+func dialSmall(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err == nil {
+		_ = conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+	}
+	return conn, err
 }
 
 // run lives one life after another until the context ends.
@@ -100,7 +118,7 @@ func (m *member) chance(percent int) bool {
 func (m *member) transport() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return transportNames[m.rng.IntN(len(transportNames))]
+	return m.kinds[m.rng.IntN(len(m.kinds))]
 }
 
 // A session is one connection of a member in use.
@@ -272,6 +290,8 @@ func (s *session) read() {
 	stream := s.stream
 	s.mu.Unlock()
 	for stream != nil {
+		s.gate.RLock()
+		s.gate.RUnlock()
 		f, err := stream.Next()
 		if err != nil {
 			return
@@ -281,15 +301,23 @@ func (s *session) read() {
 			continue
 		}
 		s.member.mu.Lock()
+		had := len(s.life.got)
 		if f.X != nil {
 			s.life.got = append(s.life.got, gap)
+		}
+		if f.T != nil {
+			s.books.called++
 		}
 		for _, raw := range f.M {
 			var t text
 			_ = json.Unmarshal(raw, &t) // a text without a number is found by the auditor
 			s.life.got = append(s.life.got, t.number())
 		}
+		fresh := s.life.got[had:]
 		s.member.mu.Unlock()
+		if s.seen != nil {
+			s.seen(fresh)
+		}
 		if f.T != nil || !s.last.IsZero() && time.Now().After(s.last) {
 			return
 		}
@@ -312,6 +340,9 @@ func (s *session) invoke(id, key string) {
 		method, args := "echo", []string{key}
 		if s.chance(30) {
 			method, args = "switch", []string{key, "group" + strconv.Itoa(len(key)%8)}
+		}
+		if s.method != "" {
+			method, args = s.method, []string{key}
 		}
 		b, _ := json.Marshal(map[string]any{"H": "fleet", "M": method, "A": args, "I": id})
 		payload = string(b)
@@ -385,6 +416,16 @@ func (s *session) judge(id, raw string, ordered bool) {
 			s.books.wrong++
 		}
 	}
+}
+
+// id is that of the current connection.
+func (m *member) id() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.lives) == 0 {
+		return "nobody"
+	}
+	return m.lives[len(m.lives)-1].id
 }
 
 // current reports whether the member has a connection that has got message n, or

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,9 +31,13 @@ type world struct {
 	endpoint *persistent.Endpoint
 	shutdown func(context.Context) error
 
-	send  func(to address, n int64) error
-	join  func(id, group string) error
-	leave func(id, group string) error
+	// Guarded by the ledger's mu once there are clients.
+	send    func(to address, n int64) error
+	join    func(id, group string) error
+	leave   func(id, group string) error
+	padding string // of the message that is being sent
+
+	begun, thought atomic.Int64 // calls that take a while, at their start and end
 
 	mu       sync.Mutex
 	live     map[string]bool // connections that the program knows of
@@ -76,7 +82,6 @@ type note struct {
 func rawWorld(t testing.TB, o persistent.Options) *world {
 	t.Helper()
 	w := newWorld("/raw")
-	var s *persistent.Server
 	s, err := persistent.NewServer(persistent.Handler{
 		OnConnected:    func(c *persistent.Conn) error { return w.opened(c.ID()) },
 		OnReconnected:  func(c *persistent.Conn, m persistent.Missed) error { return w.back(c.ID(), m) },
@@ -92,7 +97,7 @@ func rawWorld(t testing.TB, o persistent.Options) *world {
 	w.handler, w.endpoint, w.shutdown = s, s.Endpoint, s.Shutdown
 	w.join, w.leave = s.Join, s.Leave
 	w.send = func(to address, n int64) error {
-		v := note{n, filling(n)}
+		v := note{n, filling(n) + w.padding}
 		switch {
 		case to.conn != "":
 			return s.Send(to.conn, v)
@@ -134,6 +139,18 @@ func (f fleet) Switch(c *hub.Call[peer], key, group string) (string, error) {
 	return group, nil
 }
 
+// Think takes a while. It is not to be disturbed.
+func (f fleet) Think(c *hub.Call[peer], key string) (string, error) {
+	f.serve(key)
+	f.begun.Add(1)
+	time.Sleep(200 * time.Millisecond)
+	if err := c.Err(); err != nil {
+		return "", err
+	}
+	f.thought.Add(1)
+	return key, nil
+}
+
 func (f fleet) OnConnected(c *hub.Call[peer]) error   { return f.opened(c.ConnectionID) }
 func (f fleet) OnReconnected(c *hub.Call[peer]) error { return f.back(c.ConnectionID, c.Missed()) }
 func (f fleet) OnDisconnected(c *hub.Call[peer], _ bool) {
@@ -144,6 +161,14 @@ func (f fleet) OnDisconnected(c *hub.Call[peer], _ bool) {
 func hubWorld(o persistent.Options) *world {
 	w := newWorld("/signalr")
 	w.hubs = "fleet"
+	w.serveHub(o)
+	return w
+}
+
+// serveHub makes a server for the world, in the place of the one that it has.
+func (w *world) serveHub(o persistent.Options) {
+	w.ledger.mu.Lock()
+	defer w.ledger.mu.Unlock()
 	s := hub.NewServer(hub.Options{Options: o})
 	h := hub.Register[peer](s, "fleet", fleet{w})
 	w.handler, w.endpoint, w.shutdown = s, s.Endpoint(), s.Shutdown
@@ -160,7 +185,6 @@ func hubWorld(o persistent.Options) *world {
 			return c.AllExcept(to.except).Got(n, filling(n))
 		}
 	}
-	return w
 }
 
 const letters = "There is nothing here that a parser would stumble over: \u2028 </script> \" \\ ü "
@@ -220,11 +244,16 @@ func (w *world) serve(key string) {
 // change puts a connection into a group or takes it out. One that is gone stays
 // as it is.
 func (w *world) change(id, group string, in bool) {
-	e, do := event{kind: joined, id: id, name: group}, w.join
+	e := event{kind: joined, id: id, name: group}
 	if !in {
-		e.kind, do = left, w.leave
+		e.kind = left
 	}
-	_, _ = w.record(e, func(int64) error { return do(id, group) })
+	_, _ = w.record(e, func(int64) error {
+		if in {
+			return w.join(id, group)
+		}
+		return w.leave(id, group)
+	})
 }
 
 // publish sends a message to somebody, or changes a group, as rng has it.
@@ -246,6 +275,15 @@ func (w *world) publish(rng *rand.Rand) {
 // post sends a message. That nobody has the address is no mistake.
 func (w *world) post(to address) {
 	_ = w.ledger.send(to, func(n int64) error { return w.send(to, n) })
+}
+
+// postLong sends a message with so many bytes more.
+func (w *world) postLong(to address, size int) {
+	_ = w.ledger.send(to, func(n int64) error {
+		w.padding = strings.Repeat("x", size)
+		defer func() { w.padding = "" }()
+		return w.send(to, n)
+	})
 }
 
 // anyone returns the id of a connection.

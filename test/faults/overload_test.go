@@ -1,0 +1,154 @@
+package faults_test
+
+import (
+	"flag"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hubwire/hubwire/persistent/messagelog"
+)
+
+var storm = flag.Int("faults.storm", 200, "how many connections TestReconnectStorm cuts")
+
+// A stopwatch takes the times that messages take.
+type stopwatch struct {
+	mu    sync.Mutex
+	sent  map[int64]time.Time
+	times []time.Duration
+}
+
+func (s *stopwatch) start(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent[n] = time.Now()
+}
+
+func (s *stopwatch) stop(got []int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range got {
+		if at, ok := s.sent[n]; ok {
+			s.times = append(s.times, time.Since(at))
+		}
+	}
+}
+
+// lap returns the median and the 99th percentile since the last lap.
+func (s *stopwatch) lap() (median, high time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.Sort(s.times)
+	if n := len(s.times); n > 0 {
+		median, high = s.times[n/2], s.times[n*99/100]
+	}
+	s.times = nil
+	return median, high
+}
+
+// One client in a hundred stops reading, while much is sent to it. The others do
+// not feel it; the slow one is cut off when as much waits for it as may, and gets
+// it all when it comes back.
+func TestSlowConsumers(t *testing.T) {
+	o := options()
+	o.MaxQueuedBytes = 256 << 10
+	o.Log = messagelog.NewMemory(messagelog.MemoryOptions{}) // however long it takes
+	w := rawWorld(t, o)
+	r := launchBare(t, w)
+	watch := &stopwatch{sent: make(map[int64]time.Time)}
+	r.enlist(100, func(m *member) {
+		m.mute = true
+		m.kinds = []string{"webSockets", "serverSentEvents"}
+		if m.no > 0 {
+			m.seen = watch.stop
+		}
+	})
+	slow, others := r.members[0], r.members[1:]
+	broadcasts := func() {
+		last := int64(0)
+		for range 50 {
+			_ = w.ledger.send(address{all: true}, func(n int64) error {
+				watch.start(n)
+				last = n
+				return w.send(address{all: true}, n)
+			})
+			for range 2 {
+				w.postLong(address{conn: slow.id()}, 20<<10)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		upTo(others, last, 20*time.Second)
+	}
+	r.settle(time.Minute)
+	broadcasts()
+	median, high := watch.lap()
+	r.settle(time.Minute)
+	before := heap()
+	slow.gate.Lock()
+	broadcasts()
+	after := heap()
+	slow.gate.Unlock()
+	slowMedian, slowHigh := watch.lap()
+	cut := w.endpoint.Stats().SlowConsumers
+	r.settle(time.Minute)
+	r.finish()
+	v, _ := r.verdict(w)
+	t.Logf("delivery to the others: median %v, 99th percentile %v; with the slow one %v, %v", median, high, slowMedian, slowHigh)
+	t.Logf("heap %d KiB, with the slow one %d KiB; cut off %d times; %v", before>>10, after>>10, cut, v)
+	if !v.clean() || v.gaps > 0 {
+		t.Error("the slow one did not catch up")
+	}
+	if cut == 0 {
+		t.Error("nobody was cut off")
+	}
+	if slowMedian > 3*median+50*time.Millisecond {
+		t.Error("the others were held up")
+	}
+	if after > before+(16<<20) {
+		t.Error("the slow one took more memory than it may")
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// All connections are cut at the same moment. All come back, and get what was
+// sent meanwhile.
+func TestReconnectStorm(t *testing.T) {
+	o := options()
+	o.Log = messagelog.NewMemory(messagelog.MemoryOptions{})
+	w := hubWorld(o)
+	r := launch(t, perfect, w)
+	r.enlist(*storm, func(m *member) { m.mute = true })
+	r.settle(2 * time.Minute)
+	quiet := heap()
+	var peak uint64
+	n := r.proxy.sever()
+	start := time.Now()
+	w.post(address{all: true})
+	sent := w.now()
+	for time.Since(start) < 2*time.Minute && !upTo(r.members, sent, 0) {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		peak = max(peak, m.HeapAlloc)
+		time.Sleep(100 * time.Millisecond)
+	}
+	took := time.Since(start)
+	r.settle(time.Minute)
+	r.finish()
+	v, b := r.verdict(w)
+	t.Logf("%d connections of %d clients cut; all back, with what was sent, after %v; heap %d MiB before, %d MiB at the peak, with the clients; %v; %+v",
+		n, *storm, took, quiet>>20, peak>>20, v, b)
+	if n < *storm/2 || !v.clean() || v.gaps > 0 {
+		t.Error("something went wrong")
+	}
+	if v.lives != *storm {
+		t.Errorf("%d clients had to begin anew", v.lives-*storm)
+	}
+}
