@@ -284,14 +284,19 @@ func (t text) number() int64 {
 	return n
 }
 
+// pass waits while the gate is closed.
+func (s *session) pass() {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+}
+
 // read notes what the current transport brings until it ends.
 func (s *session) read() {
 	s.mu.Lock()
 	stream := s.stream
 	s.mu.Unlock()
 	for stream != nil {
-		s.gate.RLock()
-		s.gate.RUnlock()
+		s.pass()
 		f, err := stream.Next()
 		if err != nil {
 			return

@@ -29,7 +29,7 @@ type listener struct {
 type minefield struct{}
 
 func (minefield) Call(*hub.Call[listener]) error           { panic("called") }
-func (minefield) Nil(*hub.Call[listener]) error            { var m map[string]int; m["x"]++; return nil }
+func (minefield) Nil(*hub.Call[listener]) error            { var p *int; return hub.Errorf("%d", *p) }
 func (minefield) Argument(*hub.Call[listener], bomb) error { return nil }
 func (minefield) Result(*hub.Call[listener]) (bomb, error) { return bomb{}, nil }
 func (minefield) Data(*hub.Call[listener]) error           { return &hub.Error{Message: "x", Data: bomb{}} }
