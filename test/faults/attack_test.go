@@ -468,6 +468,7 @@ func callbacks(s *siege) {
 // Where JSONP is on, a callback is a name and nothing else.
 func jsonpCallbacks(s *siege) {
 	c := s.client("attacker").Negotiate()
+	c.Connect("longPolling")
 	for _, name := range badCallbacks {
 		for _, operation := range []string{"negotiate", "ping", "start", "connect", "poll", "send"} {
 			s.wantReason(operation+" with "+name[:min(len(name), 20)], c.Get(operation, "transport", "longPolling", "callback", name), 400, "bad_callback")
@@ -587,8 +588,8 @@ func TestConnectsWithoutStart(t *testing.T) {
 		}
 		time.Sleep(7 * time.Second)
 		synctest.Wait()
-		if n := w.endpoint.Stats().Connections; n != 0 || len(w.told) > 0 {
-			t.Errorf("%d connections are left, and the program was told of %v", n, w.told)
+		if told, _ := w.was(); w.endpoint.Stats().Connections != 0 || len(told) > 0 {
+			t.Errorf("%+v are left, and the program was told of %v", w.endpoint.Stats(), told)
 		}
 		if err := w.shutdown(t.Context()); err != nil {
 			t.Error(err)

@@ -228,6 +228,14 @@ func (w *world) note(name, id string, fits, live bool) {
 	}
 }
 
+// was returns what the program was told so far: the events, and how many of them
+// told of a gap.
+func (w *world) was() (told map[string]int, gaps int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.told), w.gapped
+}
+
 func (w *world) isLive(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
