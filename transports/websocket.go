@@ -337,6 +337,7 @@ func (s *WebSocket) readError(err error) error {
 	// position within a frame is lost, so there is no answer to wait for; but
 	// the peer shall have the close frame before it has a reset.
 	s.CloseWith(codeProtocol, "")
+	s.conn.settle()
 	if half, ok := s.conn.Conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}

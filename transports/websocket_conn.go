@@ -182,6 +182,16 @@ func (c *socketConn) end(err error) error {
 	}
 }
 
+// settle returns when nobody writes: what was left to a writer has been written
+// then. After close that takes no longer than closeTimeout.
+func (c *socketConn) settle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writing {
+		c.idle.Wait()
+	}
+}
+
 // takeLeft returns a frame that was left to the writer. The caller holds mu.
 func (c *socketConn) takeLeft() (frame []byte) {
 	switch {
