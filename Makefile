@@ -23,15 +23,15 @@ NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 section = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help test check format vet lint tidy race js browser bench gobench fuzz clean
+.PHONY: help test check format vet lint tidy race js node browser bench gobench fuzz clean
 
 help:
 	@printf '%s\n' \
 	  'make test      everything (what CI runs)' \
 	  'make check     everything but fuzzing and the browser' \
-	  'make format vet lint tidy race js browser    one part of it' \
+	  'make format vet lint tidy race js node browser    one part of it' \
 	  'make bench     next to other servers   (BENCH=regexp BENCHFLAGS="-rounds 5")' \
-  'make gobench   Go benchmarks           (BENCH=regexp PKG=./hub)' \
+	  'make gobench   Go benchmarks           (BENCH=regexp PKG=./hub)' \
 	  'make fuzz      every fuzz target       (FUZZTIME=30s PKG=./negotiate)' \
 	  'make clean     remove what was installed and built here'
 
@@ -40,7 +40,7 @@ test: FUZZTIME = 2000x
 test: check fuzz browser
 	$(call section,all passed)
 
-check: format vet lint tidy race js
+check: format vet lint tidy race js node
 
 format:
 	$(call section,gofmt)
@@ -69,6 +69,10 @@ race:
 js: jsclient/node_modules/.installed
 	$(call section,jsclient)
 	@cd jsclient && npm run --silent check
+
+node: test/node/node_modules/.installed
+	$(call section,the official Core client in Node)
+	@cd test/node && npm run --silent test
 
 browser: test/node_modules/.installed $(CHROMIUM)
 	$(call section,browser tests)
@@ -108,4 +112,4 @@ fuzz:
 	done
 
 clean:
-	@rm -rf jsclient/node_modules test/node_modules bench/node/node_modules
+	@rm -rf jsclient/node_modules test/node_modules test/node/node_modules bench/node/node_modules
