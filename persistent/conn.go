@@ -35,6 +35,8 @@ type Conn struct {
 	oneChannel bool          // replies travel with the messages
 	patience   time.Duration // how long the client may be away
 	ended      func(dialect.Ending, []*messagelog.Entry)
+	former     *departure    // what is left of it from before it timed out, if it did
+	over       chan struct{} // closed when the program has been told of the end
 
 	// Guarded by the endpoint's mu.
 	subs   []*subscription
@@ -115,6 +117,14 @@ func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
 	if c, ok := e.Conn(o.ID); ok {
 		return c, false, nil
 	}
+	left, returns := e.departure(o.ID)
+	if returns { // the program is told of the end first
+		select {
+		case <-left.over:
+		case <-o.Request.Context().Done():
+			return nil, false, errGone
+		}
+	}
 	owner := e.owner(o.Request, o.User)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -124,7 +134,7 @@ func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
 	if c := e.conns[o.ID]; c != nil {
 		return c, false, nil
 	}
-	if o.Restored && o.Own && !e.departed.has(o.ID) {
+	if o.Restored && o.Own && !returns {
 		return nil, false, errGone // never connected, refused, aborted, or stopped
 	}
 	if full := e.room(owner); full != nil {
@@ -132,11 +142,21 @@ func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
 	}
 	c = e.newConn(o)
 	c.owner = owner
+	if returns {
+		c.former = &left
+	}
 	e.count(owner, 1)
 	e.app.Opened(c)
 	e.conns[o.ID] = c
 	e.admit(c, o.Admission)
 	return c, true, nil
+}
+
+// departure returns what is left of a connection that timed out.
+func (e *Endpoint) departure(id string) (left departure, ok bool) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.departed.find(id)
 }
 
 func (e *Endpoint) newConn(o dialect.Opening) *Conn {
@@ -156,6 +176,7 @@ func (e *Endpoint) newConn(o dialect.Opening) *Conn {
 		oneChannel: o.OneChannel,
 		patience:   or(o.DisconnectTimeout, e.settings.DisconnectTimeout),
 		ended:      o.Ended,
+		over:       make(chan struct{}),
 	}
 	c.request.Store(o.Request)
 	c.out.written = e.delivered.Load()
@@ -207,6 +228,7 @@ func (c *Conn) end(why dialect.Ending) {
 	}
 	c.queue.Do(func() {
 		defer c.endpoint.work.Done()
+		defer close(c.over)
 		c.start.reject()
 		if c.start.raised() {
 			c.endpoint.guard("disconnected", func() error {
@@ -245,7 +267,7 @@ func (e *Endpoint) forget(c *Conn, mayReturn bool) (r resumption, live bool) {
 	delete(e.conns, c.id)
 	e.count(c.owner, -1)
 	if mayReturn {
-		e.departed.add(c.id, time.Now())
+		e.departed.add(c.id, departure{c.groups, c.over}, time.Now())
 	}
 	for len(c.subs) > 0 {
 		e.unsubscribe(c, len(c.subs)-1)

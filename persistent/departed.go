@@ -7,8 +7,14 @@ import "time"
 // this endpoint made a token for, and that are not live, may not: they would
 // pass by the connected event. Guarded by the endpoint's mu.
 type departed struct {
-	ids, older map[string]struct{}
+	ids, older map[string]departure
 	since      time.Time // when ids began
+}
+
+// A departure is what is left of a connection that timed out.
+type departure struct {
+	groups []string      // those that it was in, whatever its client's token says
+	over   chan struct{} // closed when the program has been told of the end
 }
 
 const (
@@ -16,17 +22,21 @@ const (
 	maxDeparted = 50_000
 )
 
-func (d *departed) add(id string, now time.Time) {
+func (d *departed) add(id string, left departure, now time.Time) {
 	if d.ids == nil || len(d.ids) >= maxDeparted || now.Sub(d.since) > departedFor {
-		d.ids, d.older, d.since = make(map[string]struct{}), d.ids, now
+		d.ids, d.older, d.since = make(map[string]departure), d.ids, now
 	}
-	d.ids[id] = struct{}{}
+	d.ids[id] = left
+}
+
+func (d *departed) find(id string) (left departure, ok bool) {
+	if left, ok = d.ids[id]; !ok {
+		left, ok = d.older[id]
+	}
+	return left, ok
 }
 
 func (d *departed) has(id string) bool {
-	if _, ok := d.ids[id]; ok {
-		return true
-	}
-	_, ok := d.older[id]
+	_, ok := d.find(id)
 	return ok
 }

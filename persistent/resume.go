@@ -206,6 +206,9 @@ func (e *Endpoint) rejoin(c *Conn, x dialect.Exchange, from uint64, gap bool) (d
 	restored := c.start.unknown()
 	if restored {
 		was = e.groupsSince(c, x.Groups, from, gap)
+		if c.former != nil {
+			was = c.former.groups
+		}
 	}
 	var want []string
 	err := e.guard("rejoining groups", func() error {
