@@ -15,7 +15,7 @@ var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
 // snippetImports are the packages that the pages may use without saying so.
 var snippetImports = []string{
 	"context", "errors", "iter", "log", "net/http", "os", "testing", "time",
-	module + "hub", module + "hub/hubtest", module + "negotiate", module + "persistent", module + "transports",
+	module + "hub", module + "hub/classic", module + "hub/codec", module + "hub/core", module + "hub/hubtest", module + "negotiate", module + "persistent", module + "transports",
 }
 
 // The Go of a page, taken together, is a program that compiles.
