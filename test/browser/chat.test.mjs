@@ -188,7 +188,9 @@ describe("the chat example", { concurrency }, () => {
       try {
         const ann = await Window.open(scene, "ann", { origin: cable.url });
         const bob = await Window.open(scene, "bob");
+        await bob.seesPeople("ann", "bob");
         await ann.page.selectOption("#transport", transport);
+        await bob.sees("ann left"); // The old connection is over, though it may have had the same transport.
         await ann.page.waitForSelector(`#app[data-state=connected][data-transport=${transport}]`);
         await bob.seesPeople("ann", "bob");
 
@@ -237,7 +239,7 @@ describe("the chat example", { concurrency }, () => {
     await ann.sees("carl joined");
     await ann.seesPeople("ann", "carl");
     await ann.say("hello carl");
-    await peer.messages(1, "addMessage");
+    await peer.wait("message", 2); // That he joined himself, and this.
     await peer.invoke("chat", "say", "lobby", "hello ann");
     await ann.sees("hello ann");
     const said = (await peer.wait("message", 3)).filter((m) => m.method === "addMessage").map((m) => m.args);

@@ -21,8 +21,10 @@ describe("cross-origin", { concurrency }, () => {
         assert.deepEqual(await ann.messages(1), [["ann", "hello", "lobby"]]);
 
         await server.command("cut");
-        await ann.wait("reconnected");
-        await server.event({ event: "reconnected", id: ann.id });
+        if (transport !== "longPolling") { // Between two polls there is nothing to cut.
+          await ann.wait("reconnected");
+          await server.event({ event: "reconnected", id: ann.id });
+        }
         await ann.invoke("room", "say", "lobby", "again");
         assert.deepEqual((await ann.messages(2))[1], ["ann", "again", "lobby"]);
 
