@@ -68,6 +68,7 @@ func Test35AfterTheEnd(t *testing.T) {
 		c := l.polls()
 		c.Post(call("1", "answerFirst", `["last words"]`) + coretest.Separator + call("2", "abortMe", `[]`) + coretest.Separator)
 		l.wait("lost")
+		synctest.Wait()
 		r := c.Poll()
 		want := `{"type":1,"target":"got","arguments":["last words"]}` + coretest.Separator +
 			`{"type":3,"invocationId":"1","result":"last words"}` + coretest.Separator + `{"type":7}` + coretest.Separator
