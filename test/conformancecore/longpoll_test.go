@@ -101,6 +101,7 @@ func Test37AbsentPoll(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		l.wait("lost")
+		synctest.Wait()
 		l.want("later", c.Poll(), 404, "No Connection with that ID")
 	})
 }
@@ -113,6 +114,7 @@ func Test38Delete(t *testing.T) {
 		l.want("DELETE", c.Request(http.MethodDelete, ""), 202, "")
 		l.want("the poll", <-poll, 204, "")
 		l.wait("stopped")
+		synctest.Wait()
 		l.want("later", c.Poll(), 404, "No Connection with that ID")
 	})
 }
