@@ -288,7 +288,9 @@ func (l *link) finish(why dialect.Ending) {
 func (l *link) ended(why dialect.Ending, rest []*messagelog.Entry) {
 	l.mu.Lock()
 	l.over(why)
-	l.end.retired = l.kind != transports.LongPolling || why == dialect.TimedOut
+	if l.kind != transports.LongPolling || why == dialect.TimedOut {
+		l.end.retired = true // a poll may have seen to it already
+	}
 	for _, m := range rest {
 		if m.Payload != nil {
 			l.end.words = append(l.end.words, m.Payload.Bytes(l.format.protocol)...)
