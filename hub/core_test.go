@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -52,6 +53,34 @@ func TestBothFamilies(t *testing.T) {
 	})
 	if r := s.core("", "nope").TryNegotiate(); r.Status != http.StatusNotFound {
 		t.Errorf("unknown hub: %d %s", r.Status, r.Body)
+	}
+}
+
+// Who runs a server can see how many clients each family has.
+func TestDialects(t *testing.T) {
+	s := newSite(t, hub.Options{})
+	hub.Register[RoomClient](s.Server, "room", newRoom())
+	if live := s.Endpoint().Dialects(); len(live) != 0 {
+		t.Errorf("live before anybody came: %v", live)
+	}
+	s.connect("longPolling", "ann", "room")
+	s.connect("webSockets", "bob", "room")
+	s.core("cem", "room").Open("webSockets")
+	if live := s.Endpoint().Dialects(); !maps.Equal(live, map[string]int{"classic": 2, "core": 1}) {
+		t.Errorf("live after two classic clients and a core one: %v", live)
+	}
+}
+
+// The server that has no word about families grants stateful reconnect.
+func TestStatefulReconnectByDefault(t *testing.T) {
+	s := newSite(t, hub.Options{})
+	hub.Register[RoomClient](s.Server, "room", newRoom())
+	for _, asked := range []bool{true, false} {
+		c := s.core("ann", "room")
+		c.Stateful = asked
+		if r := c.TryNegotiate(); strings.Contains(r.Body, `"useStatefulReconnect":true`) != asked {
+			t.Errorf("asked %v, got %s", asked, r.Body)
+		}
 	}
 }
 

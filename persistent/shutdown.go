@@ -34,6 +34,18 @@ func (e *Endpoint) Stats() Stats {
 	}
 }
 
+// Dialects returns how many of the live connections each client family has, by
+// the name of its dialect. Families that have none are not there.
+func (e *Endpoint) Dialects() map[string]int {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	live := make(map[string]int)
+	for _, c := range e.conns {
+		live[c.dialect]++
+	}
+	return live
+}
+
 // Shutdown ends the endpoint in good order: it takes no new connections and no
 // new calls, lets the calls that run finish, tells clients to come back, runs
 // the disconnected events, and returns when nothing is left running. If ctx
