@@ -116,6 +116,9 @@ func (a *attachment) open() bool {
 	if frames == nil {
 		return true
 	}
+	if a.x.Once {
+		a.conn.out.answer(a)
+	}
 	if err := a.x.Stream.Send(frames); err != nil {
 		a.end(err)
 		return false
@@ -254,8 +257,8 @@ func (a *attachment) end(reason error) {
 	first := false
 	a.once.Do(func() {
 		first = true
-		if a.conn.out.detach(a) || reason == errAnswered || reason == errSlow {
-			a.conn.lost()
+		if a.conn.out.detach(a) {
+			a.conn.schedule(time.Now())
 		}
 		a.err = reason
 		a.conn.endpoint.opts.Logger.Debug("hubwire: transport ended",

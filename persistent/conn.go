@@ -179,11 +179,10 @@ func (e *Endpoint) newConn(o dialect.Opening) *Conn {
 		over:       make(chan struct{}),
 	}
 	c.request.Store(o.Request)
-	c.out.written = e.delivered.Load()
+	c.out.written, c.out.vacant = e.delivered.Load(), time.Now()
 	c.out.limits = limits{entries: e.opts.MaxQueued, bytes: e.opts.MaxQueuedBytes}
 	c.out.keeps, c.out.settled = o.OneChannel, o.OneChannel
 	c.start.restored = o.Restored
-	c.alive.detachedAt = time.Now()
 	c.alive.timer = time.AfterFunc(c.patience, c.tick)
 	e.work.Add(1)
 	e.counters.opened.Add(1)
@@ -245,7 +244,7 @@ func (c *Conn) rest(r resumption) []*messagelog.Entry {
 	if !c.oneChannel {
 		return nil
 	}
-	kept, vacant := c.out.leave(&r.from)
+	kept, vacant := c.out.remains(&r.from)
 	if !vacant {
 		return nil
 	}

@@ -11,23 +11,22 @@ import (
 // aliveState is the one timer of a connection. It goes off when a keep-alive is
 // due, when an exchange is too old, or when a client has been away too long.
 type aliveState struct {
-	mu         sync.Mutex
-	timer      *time.Timer
-	stopped    bool
-	detachedAt time.Time
+	mu      sync.Mutex
+	timer   *time.Timer
+	stopped bool
 }
 
 // tick is what the timer calls.
 func (c *Conn) tick() {
 	now := time.Now()
-	a, lastFrame := c.out.current()
+	a, since := c.out.current()
 	if a == nil {
-		if c.alive.left(now, c.patience) <= 0 {
+		if due(since.Add(c.patience), now) {
 			c.end(dialect.TimedOut)
 			return
 		}
 	} else {
-		keepAlive, idle := a.dues(lastFrame)
+		keepAlive, idle := a.dues(since)
 		c.out.poke(due(keepAlive, now), due(idle, now))
 	}
 	c.schedule(now)
@@ -43,11 +42,12 @@ func (c *Conn) schedule(now time.Time) {
 	if s.stopped {
 		return
 	}
-	if a, lastFrame := c.out.current(); a != nil {
-		s.timer.Reset(a.next(now, lastFrame))
+	a, since := c.out.current()
+	if a != nil {
+		s.timer.Reset(a.next(now, since))
 		return
 	}
-	s.timer.Reset(s.detachedAt.Add(c.patience).Sub(now))
+	s.timer.Reset(since.Add(c.patience).Sub(now))
 }
 
 func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
@@ -90,21 +90,6 @@ func (c *Conn) jitter(d time.Duration) time.Duration {
 func (c *Conn) attached(a *attachment) {
 	c.kind.Store(uint32(a.x.Stream.Kind()))
 	c.schedule(a.since)
-}
-
-// lost starts the time within which the client must come back.
-func (c *Conn) lost() {
-	c.alive.mu.Lock()
-	now := time.Now()
-	c.alive.detachedAt = now
-	c.alive.mu.Unlock()
-	c.schedule(now)
-}
-
-func (s *aliveState) left(now time.Time, timeout time.Duration) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.detachedAt.Add(timeout).Sub(now)
 }
 
 func (s *aliveState) stop() {

@@ -49,13 +49,14 @@ type outbox struct {
 	limits limits // immutable
 	keeps  bool   // immutable: replies wait for an exchange
 
-	mu    sync.Mutex
-	att   *attachment
-	items []*messagelog.Entry
-	bytes int
-	busy  bool
-	held  bool // what was missed is being read; items wait behind it
-	gap   bool // the next batch must tell of lost messages
+	mu      sync.Mutex
+	att     *attachment
+	leaving *attachment // has taken its last batch, or was too slow, and has not ended yet
+	items   []*messagelog.Entry
+	bytes   int
+	busy    bool
+	held    bool // what was missed is being read; items wait behind it
+	gap     bool // the next batch must tell of lost messages
 
 	paused bool   // the exchange takes nothing for now
 	kept   []kept // replies without an exchange
@@ -67,6 +68,9 @@ type outbox struct {
 
 	// A deadline has passed: the writer has to say something.
 	keepAlive, idle bool
+
+	// vacant is since when there is no exchange, if there is none.
+	vacant time.Time
 
 	// written is where the client is, as far as the server knows: what an
 	// exchange without a cursor goes on from. It stands still until the
@@ -91,8 +95,7 @@ func (o *outbox) push(m *messagelog.Entry) {
 	}
 	over := !o.held && (len(o.items) > o.limits.entries+a.replayed || o.bytes > o.limits.bytes+a.replayedBytes)
 	if over {
-		o.att = nil
-		o.clear()
+		o.leave(a)
 	}
 	start := !over && !o.paused && o.claim()
 	o.mu.Unlock()
@@ -236,10 +239,37 @@ func (o *outbox) take(a *attachment) (b batch, ok bool) {
 	}
 	o.gap, o.keepAlive, o.idle = false, false, false
 	if b.last {
-		o.att = nil
-		o.clear()
+		at, _ := a.after(b)
+		o.last(a, at)
 	}
 	return b, true
+}
+
+// answer makes a, which is a poll, leave before it is answered with something that
+// is not in the outbox.
+func (o *outbox) answer(a *attachment) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.att == a {
+		o.last(a, a.from)
+	}
+}
+
+// last lets a leave, for it is about to write the last that it ever will, up to
+// a place in the log. The client may be back before that is noted. Called with
+// mu held.
+func (o *outbox) last(a *attachment, at uint64) {
+	if o.keeps {
+		o.written = max(o.written, at)
+	}
+	o.leave(a)
+}
+
+// leave makes room for the next exchange, while a has still to end. Called with
+// mu held.
+func (o *outbox) leave(a *attachment) {
+	o.att, o.leaving = nil, a
+	o.clear()
 }
 
 // takePaused returns a keep-alive, if one is due. Nothing else is taken.
@@ -380,15 +410,19 @@ func merge(entries []*messagelog.Entry, replies []kept) []*messagelog.Entry {
 	return append(merged, entries...)
 }
 
-// current returns the exchange that is attached, and when it last said
-// something.
-func (o *outbox) current() (a *attachment, lastFrame time.Time) {
+// current returns the exchange that is in use, and when it last said something;
+// or nil, and since when there is none.
+func (o *outbox) current() (a *attachment, since time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.att == nil {
-		return nil, time.Time{}
+	a = o.att
+	if a == nil {
+		a = o.leaving
 	}
-	return o.att, o.att.lastFrame
+	if a == nil {
+		return nil, o.vacant
+	}
+	return a, a.lastFrame
 }
 
 // settle says that the connection has started.
@@ -417,15 +451,20 @@ func (o *outbox) wrote(a *attachment, seq uint64, frame bool) {
 	}
 }
 
-// detach takes a off. It reports whether a was attached.
+// detach takes a off. It reports whether a was in use.
 func (o *outbox) detach(a *attachment) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.att != a {
+	switch a {
+	case o.att:
+		o.att = nil
+		o.clear()
+	case o.leaving:
+		o.leaving = nil
+	default:
 		return false
 	}
-	o.att = nil
-	o.clear()
+	o.vacant = time.Now()
 	return true
 }
 
@@ -462,9 +501,9 @@ func (o *outbox) end(why dialect.Ending) {
 	}
 }
 
-// leave returns what nobody wrote, once the connection has ended: replies, and
+// remains returns what nobody wrote, once the connection has ended: replies, and
 // what the log has after the place. Vacant is false if an exchange writes it.
-func (o *outbox) leave(place *uint64) (replies []kept, vacant bool) {
+func (o *outbox) remains(place *uint64) (replies []kept, vacant bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	*place = o.written
