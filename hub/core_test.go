@@ -84,6 +84,27 @@ func TestStatefulReconnectByDefault(t *testing.T) {
 	}
 }
 
+// Between two polls a client has no exchange, and a transport all the same.
+func TestTransportWhileConnecting(t *testing.T) {
+	s := newSite(t, hub.Options{})
+	seen := make(chan string, 1)
+	hub.Register[RoomClient](s.Server, "door", door{seen})
+	c := s.core("", "door").Negotiate()
+	c.Poll()
+	c.Post(c.HandshakeRequest())
+	if got := <-seen; got != "longPolling" {
+		t.Errorf("OnConnected sees the transport %q", got)
+	}
+}
+
+// A door tells over what its clients come in.
+type door struct{ seen chan<- string }
+
+func (d door) OnConnected(c *hub.Call[RoomClient]) error {
+	d.seen <- c.Transport().String()
+	return nil
+}
+
 // The errors of core clients have the words of protocols/core.md 5.3.
 func TestCoreErrors(t *testing.T) {
 	s := newSite(t, hub.Options{})

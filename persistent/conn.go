@@ -179,6 +179,7 @@ func (e *Endpoint) newConn(o dialect.Opening) *Conn {
 		over:       make(chan struct{}),
 	}
 	c.request.Store(o.Request)
+	c.kind.Store(uint32(o.Transport))
 	c.out.written, c.out.vacant = e.delivered.Load(), time.Now()
 	c.out.limits = limits{entries: e.opts.MaxQueued, bytes: e.opts.MaxQueuedBytes}
 	c.out.keeps, c.out.settled = o.OneChannel, o.OneChannel

@@ -191,7 +191,7 @@ func (l *link) open(f *format, version int) bool {
 		l.track = nil
 	}
 	l.format = f
-	request, adm := l.request, l.admission
+	request, adm, kind := l.request, l.admission, l.kind
 	l.mu.Unlock()
 	conn, _, err := l.host.Open(dialect.Opening{
 		ID:                l.id,
@@ -200,6 +200,7 @@ func (l *link) open(f *format, version int) bool {
 		Protocol:          f.protocol,
 		Request:           request,
 		Admission:         adm,
+		Transport:         kind,
 		DisconnectTimeout: l.opts.DisconnectTimeout,
 		OneChannel:        true,
 		Ended:             l.ended,

@@ -107,6 +107,10 @@ type Opening struct {
 	Request  *http.Request
 	Admission
 
+	// Transport is that of the first exchange, for what the application asks
+	// before it is attached.
+	Transport transports.Kind
+
 	// Restored says that the client has been connected before, to this host
 	// or to another one, and does not start anew.
 	Restored bool
