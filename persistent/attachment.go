@@ -8,6 +8,7 @@ import (
 
 	"github.com/hubwire/hubwire/persistent/dialect"
 	"github.com/hubwire/hubwire/persistent/messagelog"
+	"github.com/hubwire/hubwire/transports"
 )
 
 // An attachment is an exchange in use by a connection, from Attach to its end.
@@ -18,13 +19,16 @@ type attachment struct {
 	from  uint64 // where in the log it starts
 	since time.Time
 
-	keepAlive time.Duration // 0 for none
-	spawned   bool          // writers are goroutines of ours
-	writer    func()        // what they do: made once, since a go statement with a receiver allocates
-	signal    chan struct{} // wakes Run; holds one, so that a wake is never lost
+	keepAlive time.Duration    // 0 for none
+	spawned   bool             // writers are goroutines of ours
+	trier     transports.Trier // not nil: the flusher writes, and they only where it would wait
+	writer    func()           // nil: what they do, made once, since a go statement with a receiver allocates
+	signal    chan struct{}    // nil: wakes Run; holds one, so that a wake is never lost
 
 	// Owned by the writer.
 	told uint64 // the place in the log that the client was told last
+
+	behind *attachment // guarded by the flusher's mu
 
 	// Guarded by the outbox's mu.
 	replayed      int // entries that were missed: they do not count as slow
@@ -49,9 +53,12 @@ func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
 		lastFrame: now,
 		done:      make(chan struct{}),
 	}
-	if a.spawned {
+	a.trier = trier(x)
+	switch {
+	case a.trier != nil:
+	case a.spawned:
 		a.writer = a.spawnedDrain
-	} else {
+	default:
 		a.signal = make(chan struct{}, 1)
 	}
 	return a
@@ -59,14 +66,17 @@ func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
 
 // wake makes a writer look at the outbox. The caller has claimed the outbox.
 func (a *attachment) wake() {
-	if a.spawned {
+	switch {
+	case a.trier != nil:
+		a.conn.endpoint.flusher.add(a)
+	case a.spawned:
 		a.conn.endpoint.work.Add(1) // the connection holds it above 0
 		go a.writer()
-		return
-	}
-	select {
-	case a.signal <- struct{}{}:
 	default:
+		select {
+		case a.signal <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -140,17 +150,32 @@ func (a *attachment) drain() {
 // step writes one batch. It reports whether there was one.
 func (a *attachment) step() bool {
 	b, ok := a.conn.out.take(a)
-	if !ok {
-		return false
-	}
+	return ok && a.handle(b)
+}
+
+// handle writes b. It reports whether there may be more.
+func (a *attachment) handle(b batch) bool {
 	if b.parting {
 		a.end(a.part(b.why))
 		return false
 	}
-	if err := a.write(b); err != nil {
+	if b.keepAlive && (a.x.Once || a.told >= b.at) {
+		err := a.x.Stream.KeepAlive(a.x.Framer.KeepAlive())
+		return a.sent(b, a.told, true, err)
+	}
+	at, frame := a.after(b)
+	err := a.send(dialect.Batch{Entries: b.entries, At: a.cursor(at), Gap: b.gap})
+	return a.sent(b, at, frame, err)
+}
+
+// sent notes what came of writing b. It reports whether there may be more.
+func (a *attachment) sent(b batch, at uint64, frame bool, err error) bool {
+	if err != nil {
 		a.end(err)
 		return false
 	}
+	a.told = at
+	a.conn.out.wrote(a, at, frame)
 	if b.whole {
 		giveBack(b.entries)
 	}
@@ -158,20 +183,6 @@ func (a *attachment) step() bool {
 		a.end(errAnswered)
 	}
 	return !b.last
-}
-
-func (a *attachment) write(b batch) error {
-	if b.keepAlive && (a.x.Once || a.told >= b.at) {
-		a.conn.out.wrote(a, a.told, true)
-		return a.x.Stream.KeepAlive(a.x.Framer.KeepAlive())
-	}
-	at, frame := a.after(b)
-	if err := a.send(dialect.Batch{Entries: b.entries, At: a.cursor(at), Gap: b.gap}); err != nil {
-		return err
-	}
-	a.told = at
-	a.conn.out.wrote(a, at, frame)
-	return nil
 }
 
 // after returns where a client is that has had b, and whether b tells it so:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,6 +54,7 @@ type Endpoint struct {
 
 	workers workers
 	sharing sharing
+	flusher flusher
 
 	// work counts connections and goroutines that Shutdown waits for.
 	work sync.WaitGroup
@@ -96,6 +98,7 @@ func New(o Options, app Application) (*Endpoint, error) {
 		owners:   make(map[string]int),
 		instance: rand.Text(),
 	}
+	e.flusher.width, e.flusher.work = runtime.GOMAXPROCS(0), &e.work
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.delivered.Store(e.log.Head())
 	e.log.Deliver(e.deliver)

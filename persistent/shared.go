@@ -39,24 +39,43 @@ var sharedFrames = sync.Pool{New: func() any { return new(sharedFrame) }}
 // sendShared sends b as others send it, or reports false if b is for this
 // exchange only.
 func (a *attachment) sendShared(b dialect.Batch) (sent bool, err error) {
-	sharer, ok := a.x.Framer.(dialect.Sharer)
-	if !ok || len(b.Entries) == 0 || !forMany(b.Entries[0]) {
-		return false, nil
-	}
-	shape, ok := sharer.Shares(b)
+	shape, ok := a.shape(b)
 	if !ok {
 		return false, nil
 	}
-	f := a.conn.endpoint.sharing.find(shape, a.x.Stream.Kind(), b.Entries)
-	if f == nil {
-		f = a.build(shape, b)
-		a.conn.endpoint.sharing.keep(f)
-	}
+	f := a.shared(shape, b)
 	defer f.release()
 	if p, ok := a.x.Stream.(transports.Preparer); ok {
 		return true, p.SendPrepared(f.wire)
 	}
 	return true, a.x.Stream.Send(f.frames)
+}
+
+// shape returns the shape of b, if others may have the same frames.
+func (a *attachment) shape(b dialect.Batch) (shape any, ok bool) {
+	sharer, ok := a.x.Framer.(dialect.Sharer)
+	if !ok || len(b.Entries) == 0 || !forMany(b.Entries[0]) {
+		return nil, false
+	}
+	return sharer.Shares(b)
+}
+
+// shared returns the frames of b, made if need be. The caller must release them.
+func (a *attachment) shared(shape any, b dialect.Batch) *sharedFrame {
+	f := a.conn.endpoint.sharing.find(shape, a.x.Stream.Kind(), b.Entries)
+	if f == nil {
+		f = a.build(shape, b)
+		a.conn.endpoint.sharing.keep(f)
+	}
+	return f
+}
+
+// framed returns the frames of b, shared or not. The caller must release them.
+func (a *attachment) framed(b dialect.Batch) *sharedFrame {
+	if shape, ok := a.shape(b); ok {
+		return a.shared(shape, b)
+	}
+	return a.build(nil, b)
 }
 
 // forMany reports whether others than one connection may get the entry.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -28,6 +29,7 @@ type WebSocket struct {
 	conn   *socketConn
 	socket *websocket.Conn
 	limit  int64
+	raw    syscall.RawConn // nil if it is not a bare socket
 	binary atomic.Bool
 
 	// Owned by the reader.
@@ -90,7 +92,7 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (*WebSoc
 		return nil, fmt.Errorf("transports: accept websocket: %w", err)
 	}
 	socket.SetReadLimit(-1) // Receive has its own, which gives the right number.
-	return &WebSocket{conn: h.conn, socket: socket, limit: o.ReadLimit}, nil
+	return &WebSocket{conn: h.conn, socket: socket, limit: o.ReadLimit, raw: socketOf(h.conn.Conn)}, nil
 }
 
 // A hijacker hands the library a connection and buffers of our own. The idle

@@ -57,7 +57,7 @@ func (l *link) streamEvents(ctx context.Context, stream *transports.EventStream)
 		Request:   l.request,
 		Admission: l.admission,
 		Stream:    stream,
-		Framer:    &framer{link: l},
+		Framer:    &sharer{framer{link: l}},
 		Final:     true,
 		KeepAlive: l.opts.KeepAlive,
 	}

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"github.com/hubwire/hubwire/persistent/dialect"
 	"github.com/hubwire/hubwire/persistent/messagelog"
 )
@@ -14,10 +16,25 @@ type framer struct {
 	att   dialect.Attachment
 }
 
+// A sharer is the framer of an exchange that numbers nothing: records are the
+// same for all connections of a protocol.
+type sharer struct{ framer }
+
 var (
 	_ dialect.Framer = (*framer)(nil)
 	_ dialect.Parter = (*framer)(nil)
+	_ dialect.Sharer = (*sharer)(nil)
 )
+
+// Shares reports whether b is nothing but messages.
+func (f *sharer) Shares(b dialect.Batch) (shape any, ok bool) {
+	if b.Gap || slices.ContainsFunc(b.Entries, reply) {
+		return nil, false
+	}
+	return f.link.format.protocol, true
+}
+
+func reply(m *messagelog.Entry) bool { return m.Seq == 0 }
 
 // Opening returns the answer to the handshake, in the first exchange.
 func (f *framer) Opening(messagelog.Cursor) [][]byte {

@@ -148,7 +148,7 @@ func (l *link) begin() {
 		s := l.socket
 		s.ws.SetBinary(l.format.binary)
 		if l.track == nil {
-			s.attach(dialect.Exchange{Framer: &framer{link: l}, Final: true})
+			s.attach(dialect.Exchange{Framer: &sharer{framer{link: l}}, Final: true})
 			break
 		}
 		l.greet(s)

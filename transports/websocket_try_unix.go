@@ -1,0 +1,48 @@
+//go:build unix
+
+package transports
+
+import (
+	"sync"
+	"syscall"
+)
+
+const canTry = true
+
+// tryWrite writes as much of b as the socket takes at once.
+func tryWrite(raw syscall.RawConn, b []byte) (n int, err error) {
+	w := tries.Get().(*try)
+	defer tries.Put(w)
+	w.b = b
+	err = raw.Write(w.do)
+	w.b = nil
+	if err == nil && w.err != syscall.EAGAIN {
+		err = w.err
+	}
+	return max(w.n, 0), err
+}
+
+// A try is one write. It is used again, since its function would be allocated
+// for each.
+type try struct {
+	b   []byte
+	n   int
+	err error
+	do  func(fd uintptr) bool
+}
+
+var tries = sync.Pool{New: func() any {
+	w := new(try)
+	w.do = w.write
+	return w
+}}
+
+// write reports that it is done, so that nobody waits for the socket.
+func (w *try) write(fd uintptr) bool {
+	for {
+		w.n, w.err = syscall.Write(int(fd), w.b)
+		if w.err != syscall.EINTR {
+			return true
+		}
+	}
+}
