@@ -23,6 +23,13 @@ export const clients = {
   "our client": "ours.html",
 };
 
+// The ways of the official Core client: a protocol on a transport.
+export const coreWays = [
+  ...transports.map((transport) => ({ name: `JSON on ${transport}`, document: "core.html", transport })),
+  ...["webSockets", "longPolling"].map((transport) =>
+    ({ name: `MessagePack on ${transport}`, document: "core.html?protocol=messagepack", transport })),
+];
+
 // At most this many tests at a time: each has a server and a page.
 export const concurrency = 3;
 
@@ -205,6 +212,11 @@ export class Peer {
     const answer = await this.invokeAny(hub, method, ...args);
     assert.ok(!answer.ok, `${hub}.${method}(${args}) must fail, and returned ${JSON.stringify(answer.result)}`);
     return answer;
+  }
+
+  // drive calls a verb of the page's driver.
+  drive(verb, ...args) {
+    return this.page.evaluate(([v, a]) => driver[v](...a), [verb, args]);
   }
 
   send(data) {

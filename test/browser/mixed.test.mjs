@@ -1,62 +1,99 @@
-// The official client and ours in one room.
+// Four kinds of client in one room, at the same time: the official client of
+// SignalR 2, ours, and that of ASP.NET Core SignalR with either protocol.
 
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { concurrency, numbers, scenario, transports } from "./harness.mjs";
 
 const hubs = { room: ["addMessage"] };
-const each = 25;
+const each = 50;
 
-// talk lets everybody say numbered messages at the same time, and returns what
-// each of them saw.
+const kinds = [
+  { user: "ann", document: "proxies.html" },
+  { user: "bob", document: "ours.html" },
+  { user: "cem", document: "core.html" },
+  { user: "dee", document: "core.html?protocol=messagepack", binary: true },
+];
+
+// gather opens a page for each kind, with the transport that pick says. Bytes
+// do not go over event streams.
+function gather(scene, pick) {
+  return Promise.all(kinds.map(async ({ user, document, binary }, i) => {
+    const wanted = pick(i);
+    const transport = binary && wanted === "serverSentEvents" ? "longPolling" : wanted;
+    const peer = await scene.peer(document, { transports: transport, hubs, query: { user } });
+    assert.equal(peer.transport, transport ?? peer.transport);
+    return peer;
+  }));
+}
+
+// talk lets everybody say numbered messages at the same time. Everybody must
+// see everything, in one order, which is each sender's order too.
 async function talk(peers) {
   await Promise.all(peers.map((peer) => peer.invoke("room", "join", "lobby")));
-  await Promise.all(peers.map(async (peer, i) => {
-    for (const n of numbers(1, each)) {
-      await peer.invoke("room", "say", "lobby", `${i}:${n}`);
+  await Promise.all(peers.map((peer, i) => peer.page.evaluate(async ([who, count]) => {
+    for (let n = 1; n <= count; n++) {
+      await driver.invoke("room", "say", ["lobby", `${who}:${n}`]);
     }
-  }));
-  return Promise.all(peers.map((peer) => peer.messages(each * peers.length)));
-}
-
-function check(views, names) {
-  for (const view of views) {
-    assert.deepEqual(view, views[0], "everybody sees one order");
+  }, [i, each])));
+  const views = await Promise.all(peers.map((peer) => peer.messages(each * peers.length)));
+  for (const [i, view] of views.entries()) {
+    assert.deepEqual(view, views[0], `${kinds[i].document} sees what ${kinds[0].document} sees`);
   }
-  for (const [i, name] of names.entries()) {
-    const said = views[0].filter(([from]) => from === name);
-    assert.deepEqual(said, numbers(1, each).map((n) => [name, `${i}:${n}`, "lobby"]), `what ${name} said`);
+  for (const [i, { user }] of kinds.entries()) {
+    assert.deepEqual(views[0].filter(([from]) => from === user), numbers(1, each).map((n) => [user, `${i}:${n}`, "lobby"]));
   }
 }
 
-describe("the official client and ours in one room", { concurrency }, () => {
+describe("four kinds of client in one room", { concurrency }, () => {
   for (const transport of transports) {
-    scenario(`both on ${transport}`, [], async (scene) => {
-      const options = (user) => ({ transports: transport, hubs, query: { user } });
-      const peers = [await scene.peer("proxies.html", options("ann")), await scene.peer("ours.html", options("bob"))];
-      check(await talk(peers), ["ann", "bob"]);
-    });
+    scenario(`all on ${transport}`, [], async (scene) => talk(await gather(scene, () => transport)));
   }
 
-  for (const [i, ours] of transports.entries()) {
-    const theirs = transports[(i + 1) % transports.length];
-    scenario(`ours on ${ours}, the official one on ${theirs}`, [], async (scene) => {
-      const peers = [
-        await scene.peer("official.html", { transports: theirs, hubs, query: { user: "ann" } }),
-        await scene.peer("ours.html", { transports: ours, hubs, query: { user: "bob" } }),
-      ];
-      check(await talk(peers), ["ann", "bob"]);
-    });
+  for (const shift of transports.keys()) {
+    const pick = (i) => transports[(i + shift) % transports.length];
+    scenario(`on ${kinds.map((_, i) => pick(i)).join(", ")}`, [], async (scene) => talk(await gather(scene, pick)));
   }
 
   for (const refuse of ["webSockets", "webSockets,serverSentEvents"]) {
-    scenario(`both falling back, ${refuse} refused`, ["-refuse", refuse], async (scene) => {
-      const peers = [
-        await scene.peer("proxies.html", { hubs, query: { user: "ann" } }),
-        await scene.peer("ours.html", { hubs, query: { user: "bob" } }),
-      ];
-      assert.equal(peers[0].transport, peers[1].transport);
-      check(await talk(peers), ["ann", "bob"]);
+    scenario(`falling back, ${refuse} refused`, ["-refuse", refuse], async (scene) => {
+      const peers = await gather(scene, () => undefined);
+      const left = transports.filter((name) => !refuse.includes(name));
+      assert.deepEqual(peers.map((peer) => peer.transport), [left[0], left[0], left[0], "longPolling"]);
+      await talk(peers);
     });
   }
+
+  scenario("one user in four pages, a group, and everyone but the caller", [], async (scene) => {
+    const peers = await Promise.all(kinds.map(({ document }) => scene.peer(document, { hubs, query: { user: "zoe" } })));
+    await peers[2].invoke("room", "tell", "zoe", "to all of me");
+    await Promise.all(peers.map((peer) => peer.invoke("room", "join", "lobby")));
+    for (const [i, peer] of peers.entries()) {
+      await peer.invoke("room", "tellOthers", "lobby", `from ${i}`);
+    }
+    for (const [i, peer] of peers.entries()) {
+      const others = numbers(0, 3).filter((n) => n !== i).map((n) => ["zoe", `from ${n}`, "lobby"]);
+      assert.deepEqual(await peer.messages(4), [["zoe", "to all of me", ""], ...others]);
+    }
+  });
+
+  scenario("what streams to Core clients is progress for the others", [], async (scene) => {
+    const [ann, bob, cem, dee] = await gather(scene, () => "webSockets");
+    for (const peer of [cem, dee]) {
+      assert.deepEqual(await peer.drive("stream", "range", [1, 20], null), { items: numbers(1, 20), complete: true });
+    }
+    for (const peer of [ann, bob]) {
+      await peer.invoke("room", "range", 1, 20);
+      assert.deepEqual((await peer.wait("progress", 20)).map((p) => p.value), numbers(1, 20));
+    }
+  });
+
+  scenario("a Core client answers whoever asks, the official classic one cannot", [], async (scene) => {
+    const answers = { choose: "tea" };
+    const peers = await Promise.all(kinds.map(({ document }) => scene.peer(document, { hubs, answers })));
+    const [ann, bob, cem, dee] = peers;
+    assert.equal(await ann.invoke("room", "ask", cem.id, "tea or coffee?"), "tea");
+    assert.equal(await bob.invoke("room", "ask", dee.id, "tea or coffee?"), "tea");
+    assert.match((await dee.failure("room", "ask", ann.id, "tea or coffee?")).message, /cannot answer/);
+  });
 });

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
+	"strings"
 
 	"github.com/hubwire/hubwire/hub"
 	"github.com/hubwire/hubwire/persistent"
@@ -78,6 +80,7 @@ type RoomClient struct {
 	AddMessage func(from, text, room string) error
 	Numbered   func(n int) error
 	Painted    func(color string) error
+	Choose     func(ctx context.Context, question string) (string, error)
 }
 
 // Room is the hub of most tests.
@@ -189,6 +192,64 @@ func (r Room) Count(c *hub.Call[RoomClient], to int, wait bool, progress hub.Pro
 		}
 	}
 	return fmt.Sprintf("counted to %d", to), nil
+}
+
+// Range streams count numbers from first on.
+func (Room) Range(_ *hub.Call[RoomClient], first, count int) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for n := range count {
+			if !yield(first+n, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Trickle streams numbers until nobody wants more, and reports that.
+func (r Room) Trickle(c *hub.Call[RoomClient]) <-chan int {
+	numbers := make(chan int)
+	go func() {
+		defer close(numbers)
+		for n := 1; ; n++ {
+			select {
+			case numbers <- n:
+			case <-c.Done():
+				r.reporter.out.print(report{Event: "trickled", Hub: "room", ID: c.ConnectionID})
+				return
+			}
+		}
+	}()
+	return numbers
+}
+
+// Crumble streams one number and fails.
+func (Room) Crumble(*hub.Call[RoomClient]) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		if yield(1, nil) {
+			yield(0, hub.Errorf("that was all"))
+		}
+	}
+}
+
+// Concat joins what the client streams.
+func (Room) Concat(_ *hub.Call[RoomClient], separator string, parts iter.Seq2[string, error]) (string, error) {
+	var all []string
+	for part, err := range parts {
+		if err != nil {
+			return "", hub.Errorf("after %d: %v", len(all), err)
+		}
+		all = append(all, part)
+	}
+	return strings.Join(all, separator), nil
+}
+
+// Ask asks the client with the id, and returns what it says.
+func (Room) Ask(c *hub.Call[RoomClient], id, question string) (string, error) {
+	choice, err := c.Clients.Client(id).Choose(c, question)
+	if err != nil {
+		return "", hub.Errorf("%v", err)
+	}
+	return choice, nil
 }
 
 // ClockClient is what the clock tower calls in the browser.

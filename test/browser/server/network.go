@@ -108,9 +108,9 @@ type proxy struct {
 }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	kind, _ := transports.ParseKind(r.URL.Query().Get("transport"))
+	kind, ok := opens(r)
 	switch {
-	case !strings.HasSuffix(r.URL.Path, "/connect"):
+	case !ok:
 	case slices.Contains(p.refuse, kind):
 		http.Error(w, "not through this proxy", http.StatusBadRequest)
 		return
@@ -118,6 +118,23 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w = &blackHole{header: make(http.Header)}
 	}
 	p.next.ServeHTTP(w, r)
+}
+
+// opens tells which transport a request opens, if it opens one. Classic clients
+// say it, Core clients show it.
+func opens(r *http.Request) (kind transports.Kind, ok bool) {
+	query := r.URL.Query()
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/connect"):
+		return transports.ParseKind(query.Get("transport"))
+	case r.Method != http.MethodGet || !query.Has("id"):
+		return kind, false
+	case r.Header.Get("Upgrade") != "":
+		return transports.WebSockets, true
+	case r.Header.Get("Accept") == "text/event-stream":
+		return transports.ServerSentEvents, true
+	}
+	return transports.LongPolling, true
 }
 
 // A blackHole takes a response and shows nothing of it to the client.
