@@ -25,9 +25,9 @@ func (e *ClientError) Error() string { return "hub: the client failed: " + e.Mes
 
 // Errors of calls that wait for the answer of a client.
 var (
-	// ErrCannotAnswer: the client is of a family that has no answers, such as
-	// SignalR 2.
-	ErrCannotAnswer = errors.New("hub: clients of this family cannot answer")
+	// ErrCannotAnswer: the client has no answers. The official clients of
+	// SignalR 2 have none; that of this project has, on the same wire.
+	ErrCannotAnswer = errors.New("hub: this client cannot answer")
 
 	// ErrManyClients: only one connection can be asked, through Client or
 	// Caller.

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/hubwire/hubwire/hub/codec"
+	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent"
 )
 
@@ -58,8 +59,27 @@ func (c *connection) invokeBeside(k *call) {
 		c.refuse(k.answer, k.inv, err.kind, err.text)
 		return
 	}
+	if k.inv.Detached {
+		k.detach()
+	}
 	go k.serveBeside()
 }
+
+// detach answers the call with a receipt. What completes it will be a message
+// to the connection.
+func (k *call) detach() {
+	k.answer.Reply(k.conn.receipt(k.inv.ID))
+	k.answer.Replier = mailbox{k.conn}
+}
+
+// A mailbox sends an answer as a message, which outlives the transport.
+type mailbox struct{ *connection }
+
+// Reply sends the payload. A connection that has ended needs none.
+func (m mailbox) Reply(payload []byte) { _ = m.conn.Send(single{m.codec.Protocol(), payload}) }
+
+// Reject does nothing: a call that has a receipt is not rejected.
+func (mailbox) Reject(*negotiate.Refusal) {}
 
 // serveBeside runs a call, streams its result, and answers it.
 func (k *call) serveBeside() {

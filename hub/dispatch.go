@@ -28,12 +28,26 @@ func (a application) Received(pc *persistent.Conn, in persistent.Incoming) {
 		return
 	case *codec.Cancel:
 		c.beside.cancelled(m)
+		in.Reply(c.receipt(m.ID))
+		return
 	case *codec.StreamItem:
 		c.beside.item(m)
 	case *codec.Answer:
 		c.answered(m)
+		in.Reply(c.receipt(m.ID))
+		return
 	}
 	in.Reply(nil)
+}
+
+// receipt tells the client that what has the id has come. It is nil where the
+// protocol has no such thing.
+func (c *connection) receipt(id string) []byte {
+	payload, err := c.codec.Encode(&codec.Receipt{ID: id})
+	if err != nil { // cannot happen: an id encodes
+		c.server.opts.Logger.Error("hubwire: a receipt does not encode", "err", err)
+	}
+	return payload
 }
 
 // malformed answers a payload that cannot be read: as a failed call where it

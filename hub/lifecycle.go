@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hubwire/hubwire/hub/codec"
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent"
 )
@@ -91,7 +92,11 @@ func unauthorized(user string, err error) *negotiate.Refusal {
 
 // Opened prepares a new connection.
 func (a application) Opened(c *persistent.Conn) {
-	c.SetValue(&connection{server: a.Server, conn: c, codec: a.codecs[c.Protocol()]})
+	own := a.codecs[c.Protocol()]
+	if v, ok := own.(codec.Varying); ok {
+		own = v.For(c.Request())
+	}
+	c.SetValue(&connection{server: a.Server, conn: c, codec: own})
 }
 
 // Rejoining asks each hub of the connection about its own groups. Those of

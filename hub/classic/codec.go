@@ -2,6 +2,7 @@ package classic
 
 import (
 	"bytes"
+	"net/http"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -20,10 +21,27 @@ const MaxState = 4096
 // maxDepth bounds the nesting of an argument and of the state (6.6, 6.7).
 const maxDepth = 20
 
-// Codec reads and writes the messages of classic.JSON.
-type Codec struct{}
+// The words of Q, which is an addition of this project to the messages of
+// SignalR 2: see docs/compatibility.md.
+const (
+	wordStream = "stream" // an invocation whose progress is a stream
+	wordCancel = "cancel" // of such a stream
+	wordAnswer = "answer" // to a call by the server that has an id
+	wordTaken  = "taken"  // a receipt for any of these
+)
 
-var _ codec.Codec = Codec{}
+// Codec reads and writes the messages of classic.JSON.
+type Codec struct {
+	answers bool // the client can answer calls
+}
+
+var _ codec.Varying = Codec{}
+
+// For returns the codec for the client that made the request. Those that can
+// answer the server's calls say so by answers=1 in the query.
+func (Codec) For(r *http.Request) codec.Codec {
+	return Codec{answers: r.URL.Query().Get("answers") == "1"}
+}
 
 // Protocol returns classic.JSON.
 func (Codec) Protocol() *messagelog.Protocol { return wire.JSON }
@@ -31,16 +49,21 @@ func (Codec) Protocol() *messagelog.Protocol { return wire.JSON }
 // Encoding returns codec.JSON.
 func (Codec) Encoding() codec.Encoding { return codec.JSON }
 
-// An envelope is the wire form of an invocation. Keys match in any case.
+// An envelope is the wire form of an invocation, or of what Q says. Keys match
+// in any case.
 type envelope struct {
 	H string            `json:"H"`
 	M string            `json:"M"`
 	A []json.RawMessage `json:"A"`
 	I json.RawMessage   `json:"I"`
 	S json.RawMessage   `json:"S"`
+
+	Q string          `json:"Q"`
+	R json.RawMessage `json:"R"`
+	E *string         `json:"E"`
 }
 
-// Decode reads an invocation.
+// Decode reads an invocation, or an addition of this project.
 func (Codec) Decode(payload []byte) (codec.Incoming, error) {
 	if !utf8.Valid(payload) {
 		return nil, &codec.Malformed{Text: "the payload is not UTF-8"}
@@ -49,7 +72,11 @@ func (Codec) Decode(payload []byte) (codec.Incoming, error) {
 	if err := json.Unmarshal(payload, &e); err != nil {
 		return nil, salvage(payload, err)
 	}
-	in := &codec.Invocation{Hub: e.H, Method: e.M, Args: rawArgs(e.A)}
+	switch e.Q {
+	case wordCancel, wordAnswer:
+		return e.aside(payload)
+	}
+	in := &codec.Invocation{Hub: e.H, Method: e.M, Args: rawArgs(e.A), Stream: e.Q == wordStream, Detached: e.Q == wordStream}
 	in.ID, in.HasID = parseID(e.I)
 	bad := func(text string) (codec.Incoming, error) {
 		return nil, &codec.Malformed{ID: in.ID, HasID: in.HasID, Hub: e.H, Method: e.M, Text: text}
@@ -57,6 +84,8 @@ func (Codec) Decode(payload []byte) (codec.Incoming, error) {
 	switch {
 	case len(e.I) > 0 && !in.HasID && !isNull(e.I):
 		return bad("the invocation id is neither a number nor a string")
+	case in.Stream && !in.HasID:
+		return bad("the stream has no id")
 	case e.H == "":
 		return bad("the invocation names no hub")
 	case e.M == "":
@@ -74,6 +103,22 @@ func (Codec) Decode(payload []byte) (codec.Incoming, error) {
 		in.State = state
 	}
 	return in, nil
+}
+
+// aside is a message that is no invocation.
+func (e *envelope) aside(payload []byte) (codec.Incoming, error) {
+	id, ok := parseID(e.I)
+	switch {
+	case !ok:
+		return nil, &codec.Malformed{Text: "the message has no id"}
+	case e.Q == wordCancel:
+		return &codec.Cancel{ID: id}, nil
+	case e.E != nil:
+		return &codec.Answer{ID: id, Error: *e.E, Failed: true}, nil
+	case nesting(payload) > maxDepth+1:
+		return &codec.Answer{ID: id, Error: "the answer is nested too deeply", Failed: true}, nil
+	}
+	return &codec.Answer{ID: id, Result: codec.Raw(e.R), HasResult: e.R != nil}, nil
 }
 
 // salvage makes the error of a payload that is not an invocation, with the
@@ -181,18 +226,21 @@ func stringEnd(text []byte, i int) int {
 	return i
 }
 
-// Encode writes a client call (6.5), a result (6.3) or a progress report (6.4).
-func (Codec) Encode(m codec.Outgoing) ([]byte, error) {
+// Encode writes a client call (6.5), a result (6.3), a progress report (6.4) or
+// a receipt.
+func (c Codec) Encode(m codec.Outgoing) ([]byte, error) {
 	switch m := m.(type) {
 	case *codec.Call:
-		if m.ID != "" {
-			return nil, nil // clients of this family cannot answer
+		if m.ID != "" && !c.answers {
+			return nil, nil // the official clients cannot answer
 		}
 		return encodeCall(m), nil
 	case *codec.Completion:
 		return encodeResult(m)
 	case *codec.Progress:
 		return encodeProgress(m)
+	case *codec.Receipt:
+		return append(appendString([]byte(`{"I":`), m.ID), `,"Q":"`+wordTaken+`"}`...), nil
 	}
 	return nil, nil
 }
@@ -206,6 +254,9 @@ func encodeCall(c *codec.Call) []byte {
 	b = appendString(b, c.Method)
 	b = append(b, `,"A":`...)
 	b = append(b, args...)
+	if c.ID != "" {
+		b = appendString(append(b, `,"I":`...), c.ID)
+	}
 	b = appendState(b, `,"S":`, c.State)
 	return append(b, '}')
 }

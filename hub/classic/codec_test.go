@@ -3,6 +3,8 @@ package classic_test
 import (
 	"encoding/json"
 	"errors"
+	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -46,6 +48,7 @@ func TestEncode(t *testing.T) {
 		{"not found", fault(&codec.Fault{Kind: codec.NotFound, Hub: "h", Method: "m", Text: "No m."}),
 			`{"I":"2","E":"There was an error invoking Hub method 'h.m'. No m."}`},
 		{"progress", &codec.Progress{ID: "5", Value: 40}, `{"I":"P|5","P":{"I":"5","D":40}}`},
+		{"receipt", &codec.Receipt{ID: "s1"}, `{"I":"s1","Q":"taken"}`},
 		{"null progress", &codec.Progress{ID: "5", State: state}, `{"S":{"a":"x","b":1},"I":"P|5","P":{"I":"5","D":null}}`},
 	} {
 		got, err := classic.Codec{}.Encode(test.in)
@@ -103,6 +106,43 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func TestDecodeAdditions(t *testing.T) {
+	deep := strings.Repeat("[", 21) + strings.Repeat("]", 21)
+	for payload, want := range map[string]codec.Incoming{
+		`{"H":"h","M":"m","I":1,"Q":"stream"}`:             &codec.Invocation{Hub: "h", Method: "m", ID: "1", HasID: true, Stream: true, Detached: true},
+		`{"H":"h","M":"m","I":1,"Q":"whatever"}`:           &codec.Invocation{Hub: "h", Method: "m", ID: "1", HasID: true},
+		`{"I":1,"Q":"cancel"}`:                             &codec.Cancel{ID: "1"},
+		`{"I":"s1","Q":"answer"}`:                          &codec.Answer{ID: "s1"},
+		`{"I":"s1","Q":"answer","R":null}`:                 &codec.Answer{ID: "s1", Result: []byte("null"), HasResult: true},
+		`{"I":"s1","Q":"answer","R":{"a":[1]}}`:            &codec.Answer{ID: "s1", Result: []byte(`{"a":[1]}`), HasResult: true},
+		`{"I":"s1","Q":"answer","R":1,"E":""}`:             &codec.Answer{ID: "s1", Failed: true},
+		`{"I":"s1","Q":"answer","E":"no"}`:                 &codec.Answer{ID: "s1", Error: "no", Failed: true},
+		`{"I":"s1","Q":"answer","R":` + deep + `}`:         &codec.Answer{ID: "s1", Error: "the answer is nested too deeply", Failed: true},
+		`{"I":"s1","Q":"answer","R":` + deep[1:41] + `}`:   &codec.Answer{ID: "s1", Result: []byte(deep[1:41]), HasResult: true},
+		`{"I":"s1","Q":"answer","R":"[[[[[[[[[[[[[[[[[["}`: &codec.Answer{ID: "s1", Result: []byte(`"[[[[[[[[[[[[[[[[[["`), HasResult: true},
+	} {
+		got, err := classic.Codec{}.Decode([]byte(payload))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, %v, want %+v", payload, got, err, want)
+		}
+	}
+}
+
+// Only clients that say so are asked.
+func TestQuestions(t *testing.T) {
+	args, err := codec.EncodeArgs([]codec.Encoding{codec.JSON}, []any{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	question := &codec.Call{ID: "s1", Hub: "h", Method: "m", Args: args, State: codec.State{"a": []byte("1")}}
+	for query, want := range map[string]string{"": "", "?answers=0": "", "?answers=1": `{"H":"h","M":"m","A":[1],"I":"s1","S":{"a":1}}`} {
+		got, err := classic.Codec{}.For(httptest.NewRequest("GET", "/connect"+query, nil)).Encode(question)
+		if err != nil || string(got) != want {
+			t.Errorf("%q: got %s, %v, want %s", query, got, err, want)
+		}
+	}
+}
+
 func join(args []codec.Raw) string {
 	s := make([]string, len(args))
 	for i, a := range args {
@@ -128,6 +168,9 @@ func TestDecodeMalformed(t *testing.T) {
 		{"hub is a number", `{"H":5,"M":"Send","I":1}`, true},
 		{"arguments are an object", `{"H":"chathub","M":"Send","A":{},"I":"x"}`, true},
 		{"id is an object", `{"H":"chathub","M":"Send","I":{}}`, false},
+		{"stream without an id", `{"H":"chathub","M":"Send","Q":"stream"}`, false},
+		{"cancel without an id", `{"Q":"cancel"}`, false},
+		{"answer to nothing", `{"Q":"answer","I":null,"R":1}`, false},
 		{"state is a list", `{"H":"chathub","M":"Send","I":1,"S":[]}`, true},
 		{"state is too long", `{"H":"chathub","M":"Send","I":1,"S":{"a":"` + strings.Repeat("x", 4096-7) + `"}}`, true},
 		{"argument is too deep", `{"H":"chathub","M":"Send","I":1,"A":[` + deep + `]}`, true},
@@ -164,6 +207,7 @@ func FuzzDecode(f *testing.F) {
 		`{"H":"chathub","M":"Send","A":["hello",null],"I":0,"S":{"color":"red"}}`,
 		`{"h":"c","m":"S","a":[[{}]],"i":"\u0041"}`, `{"H":"c","M":"S","A":{},"I":1}`, `{"I":1}`, `[]`, `{"H":"c","M":"S","I":01}`,
 		`{"H":null,"M":"S","I":-1.5e3}`, `{"H":"c","M":"S","S":null,"A":null}`, `{"H":"c","H":"d","M":"S"}`, "{\"H\":\"\xff\"}", `{"S":1,"I":1}`,
+		`{"Q":"answer","I":"s1","R":[1]}`, `{"Q":"cancel","i":1}`, `{"H":"c","M":"S","I":1,"q":"stream"}`,
 		`{"H":"c","M":"S","A":[1,]}`, `{"H":"c","M":"S","A":["\ud800"]}`,
 	} {
 		f.Add([]byte(s))
@@ -184,7 +228,10 @@ func FuzzDecode(f *testing.F) {
 		if err := json.Unmarshal(payload, &want); err != nil {
 			t.Fatalf("%q: decoded, but %v", payload, err)
 		}
-		inv := in.(*codec.Invocation)
+		inv, ok := in.(*codec.Invocation)
+		if !ok {
+			return
+		}
 		if inv.Hub != want.H || inv.Method != want.M || len(inv.Args) != len(want.A) {
 			t.Fatalf("%q: got %+v, want %+v", payload, inv, want)
 		}

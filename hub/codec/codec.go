@@ -1,6 +1,10 @@
 package codec
 
-import "github.com/hubwire/hubwire/persistent/messagelog"
+import (
+	"net/http"
+
+	"github.com/hubwire/hubwire/persistent/messagelog"
+)
 
 // A Codec is the message format of one protocol. Its methods are called from
 // many goroutines at the same time.
@@ -19,6 +23,16 @@ type Codec interface {
 	// where the protocol has no way to carry the message. The error is about
 	// a value that cannot be encoded.
 	Encode(m Outgoing) ([]byte, error)
+}
+
+// A Varying is a Codec whose clients differ in what they can carry. Messages to
+// many clients are encoded by the Codec itself, those to one client by the one
+// that For returns. Codecs whose clients are all alike do not implement it.
+type Varying interface {
+	Codec
+
+	// For returns the codec for the connection that r opens.
+	For(r *http.Request) Codec
 }
 
 // A Malformed is the error of a payload that cannot be read.

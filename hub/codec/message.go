@@ -4,8 +4,8 @@ package codec
 // or an *Answer.
 type Incoming interface{ incoming() }
 
-// Outgoing is a message to a client: a *Call, a *Completion, a *Progress or an
-// *Item. A codec of a protocol that has no such message returns nil for it.
+// Outgoing is a message to a client: a *Call, a *Completion, a *Progress, an
+// *Item or a *Receipt. A codec of a protocol that has no such message returns nil for it.
 type Outgoing interface{ outgoing() }
 
 // Raw is one value in the encoding of the codec that read it.
@@ -33,6 +33,11 @@ type Invocation struct {
 
 	// Stream says that the client wants the result as a stream of items.
 	Stream bool
+
+	// Detached says that the client takes the completion of a stream as a
+	// message, behind the items, and for an answer a Receipt at once: for
+	// protocols whose answers are lost with a transport.
+	Detached bool
 
 	// Streams are the ids of the streams that the client sends along, in the
 	// order of the parameters that take one. They are no arguments.
@@ -112,6 +117,12 @@ type Item struct {
 	Value any
 }
 
+// A Receipt tells a client that its Answer, its Cancel, or its Detached
+// invocation has come.
+type Receipt struct {
+	ID string
+}
+
 // State is what a client keeps per hub and sends with its calls, as JSON
 // values. Protocols without such a thing leave it out.
 type State map[string]Raw
@@ -124,6 +135,7 @@ func (*Call) outgoing()       {}
 func (*Completion) outgoing() {}
 func (*Progress) outgoing()   {}
 func (*Item) outgoing()       {}
+func (*Receipt) outgoing()    {}
 
 // A Kind is why a call failed.
 type Kind uint8

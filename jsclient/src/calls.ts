@@ -1,17 +1,27 @@
 import type { Attachment } from "./attachment.js";
 import type { Cancel } from "./clock.js";
 import { asError, ConnectionError, HubError } from "./errors.js";
+import { Notes } from "./notes.js";
 import type { Site } from "./site.js";
 import { parse, type Message, type Result, type State } from "./wire.js";
 
 /** What holds for one call, or for all calls made through `hub.with(...)`. */
 export interface CallOptions<P = any> {
-  /** Gives the call up; it then rejects with the signal's reason. What runs on the server may go on. */
+  /** Gives the call up; it then rejects with the signal's reason. What runs on the server may go on; a stream ends there. */
   signal?: AbortSignal;
-  /** Milliseconds after which the call is given up. Default: none. */
+  /** Milliseconds after which the call, or the whole stream, is given up. Default: none. */
   timeout?: number;
   /** Gets what the method reports while it runs. */
   progress?: (value: P) => void;
+  /** How many items of a stream may wait to be read. One more fails it with code `overrun`. Default: 10,000. */
+  buffer?: number;
+}
+
+/** Where what comes of a call goes. */
+export interface Sink {
+  progress?: (value: any) => void;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
 }
 
 /** The hub that a call is for. */
@@ -25,11 +35,15 @@ interface Call {
   readonly hub: CallHub;
   readonly method: string;
   readonly payload: string;
-  readonly progress: CallOptions["progress"];
+  readonly sink: Sink;
+  readonly streams: boolean;
   readonly posting: AbortController;
+  /** It has left. */
+  sent: boolean;
   /** The result can only come through the channel that took the call. */
   bound: boolean;
-  settle(answer: { value: unknown } | { error: unknown }): void;
+  /** Once. A stream that the server has not ended is cancelled. */
+  settle(answer: { value: unknown } | { error: unknown }, ended?: boolean): void;
 }
 
 /**
@@ -39,74 +53,104 @@ interface Call {
 export class Calls {
   readonly #site: Site;
   readonly #threw: (thrown: unknown) => void;
+  readonly #notes: Notes;
   readonly #all = new Map<string, Call>();
   #waiting: Call[] = [];
   #attachment: Attachment | undefined;
-  #posting = false;
+  /** The call whose POST the next one waits for. */
+  #posting: Call | undefined;
   #made = 0;
 
   constructor(site: Site, threw: (thrown: unknown) => void) {
     this.#site = site;
     this.#threw = threw;
+    this.#notes = new Notes(site);
   }
 
-  invoke(hub: CallHub, method: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const { signal, timeout, progress } = options;
-      signal?.throwIfAborted();
-      const id = String(this.#made);
-      const payload = encode(hub, method, args, id);
-      this.#made++;
-      let timer: Cancel | undefined;
-      const given = () => call.settle({ error: signal!.reason });
-      const call: Call = {
-        id,
-        hub,
-        method,
-        payload,
-        progress,
-        posting: new AbortController(),
-        bound: false,
-        settle: (answer) => {
-          if (!this.#forget(call)) return;
-          timer?.();
-          signal?.removeEventListener("abort", given);
-          call.posting.abort();
-          "error" in answer ? reject(answer.error) : resolve(answer.value);
-        },
-      };
-      this.#all.set(id, call);
-      this.#waiting.push(call);
-      signal?.addEventListener("abort", given);
-      if (timeout !== undefined) timer = this.#site.env.clock.after(timeout, () => call.settle({ error: late(call, timeout) }));
-      this.#pump();
-    });
+  /** Begins a call and returns what gives it up. It throws where the call cannot be made. */
+  begin(hub: CallHub, method: string, args: readonly unknown[], { signal, timeout }: CallOptions, sink: Sink, streams = false): () => void {
+    signal?.throwIfAborted();
+    const id = String(this.#made);
+    const payload = encode(hub, method, args, id, streams);
+    this.#made++;
+    let timer: Cancel | undefined;
+    const given = () => call.settle({ error: signal!.reason });
+    const call: Call = {
+      id,
+      hub,
+      method,
+      payload,
+      sink,
+      streams,
+      posting: new AbortController(),
+      sent: false,
+      bound: false,
+      settle: (answer, ended) => {
+        if (!this.#forget(call)) return;
+        timer?.();
+        signal?.removeEventListener("abort", given);
+        call.posting.abort();
+        if (streams && call.sent && !ended) this.#notes.send(id, JSON.stringify({ I: id, Q: "cancel" }));
+        "error" in answer ? sink.reject(answer.error) : sink.resolve(answer.value);
+      },
+    };
+    this.#all.set(id, call);
+    this.#waiting.push(call);
+    signal?.addEventListener("abort", given);
+    if (timeout !== undefined) timer = this.#site.env.clock.after(timeout, () => call.settle({ error: late(call, timeout) }));
+    this.#pump();
+    return () => call.settle({ value: undefined });
+  }
+
+  /** Answers a question of the server. */
+  answer(I: string, answer: Promise<unknown>): void {
+    // The call that is on its way may be what asks: what is called before the answer must not wait for it.
+    this.#posting = undefined;
+    this.#pump();
+    const give = (part: object) => this.#notes.send(I, JSON.stringify({ I, Q: "answer", ...part }));
+    answer
+      .then((R) => give({ R }))
+      .catch((thrown) => {
+        this.#site.env.log("warn", `question ${I} is answered with an error`, thrown);
+        give({ E: asError(thrown).message });
+      });
   }
 
   /** The connection is up. */
   resume(attachment: Attachment): void {
     this.#attachment = attachment;
+    this.#notes.use(attachment);
     this.#pump();
   }
 
   /** The transport is gone: results that only it could have brought will not come. Other calls go on. */
   pause(reason: Error): void {
     this.#attachment = undefined;
-    for (const call of [...this.#all.values()].filter((c) => c.bound)) {
-      call.settle({ error: lost(call, reason) });
-    }
+    this.#notes.use(undefined);
+    this.#lose((call) => call.bound, reason);
+  }
+
+  /** Messages were missed, and items or the end of a stream may be among them. */
+  gap(): void {
+    this.#lose((call) => call.streams && call.sent, new Error("messages were missed"));
   }
 
   /** The connection is over. */
   close(reason: Error): void {
     this.#attachment = undefined;
+    this.#notes.close();
     for (const call of [...this.#all.values()]) call.settle({ error: reason });
   }
 
   result(result: Result): void {
-    const call = this.#all.get(String(result.I));
+    const id = String(result.I);
+    const call = this.#all.get(id);
+    this.#notes.taken(id);
     // Without one the call was given up.
-    if (call) finish(call, result);
+    if (!call) return;
+    // The end of a stream is a message: it will come whatever happens to the channel.
+    if (result.Q) call.bound = false;
+    else finish(call, result);
   }
 
   progress({ P, S }: Message): void {
@@ -114,7 +158,7 @@ export class Calls {
     if (!call) return;
     merge(call.hub, S);
     try {
-      call.progress?.(P!.D);
+      call.sink.progress?.(P!.D);
     } catch (thrown) {
       this.#threw(thrown);
     }
@@ -125,27 +169,32 @@ export class Calls {
       const call = this.#waiting[0];
       if (!this.#attachment.sends) return void this.#post(this.#attachment.transport);
       if (!this.#attachment.send(call.payload)) return;
-      call.bound = true;
+      call.sent = call.bound = true;
       this.#waiting.shift();
     }
   }
 
   async #post(transport: string): Promise<void> {
     if (this.#posting) return;
-    this.#posting = true;
-    const call = this.#waiting.shift()!;
+    const call = (this.#posting = this.#waiting.shift()!);
+    call.sent = true;
     try {
       const form = { data: call.payload };
       const response = await this.#site.request("send", { query: { transport }, form, signal: call.posting.signal });
       const text = await response.text();
-      finish(call, text.trim() ? (parse(text) as Result) : { I: call.id });
+      const result = text.trim() ? (parse(text) as Result) : { I: call.id };
+      if (!result.Q) finish(call, result);
     } catch (thrown) {
       const error = asError(thrown);
       call.settle({ error: error instanceof ConnectionError ? error : lost(call, error) });
     } finally {
-      this.#posting = false;
+      if (this.#posting === call) this.#posting = undefined;
       this.#pump();
     }
+  }
+
+  #lose(which: (call: Call) => boolean, reason: Error): void {
+    for (const call of [...this.#all.values()].filter(which)) call.settle({ error: lost(call, reason) });
   }
 
   #forget(call: Call): boolean {
@@ -158,15 +207,15 @@ export function merge(hub: CallHub, state: State | undefined): void {
   if (state) Object.assign(hub.state, state);
 }
 
-function encode(hub: CallHub, method: string, args: readonly unknown[], id: string): string {
+function encode(hub: CallHub, method: string, args: readonly unknown[], id: string, streams: boolean): string {
   const state = Object.keys(hub.state).length ? hub.state : undefined;
-  return JSON.stringify({ H: hub.name, M: method, A: args, I: id, S: state });
+  return JSON.stringify({ H: hub.name, M: method, A: args, I: id, S: state, Q: streams ? "stream" : undefined });
 }
 
 function finish(call: Call, { R, S, E, H, D }: Result): void {
   merge(call.hub, S);
-  if (E) call.settle({ error: new HubError(call.hub.name, call.method, E, D, H === true) });
-  else call.settle({ value: R });
+  if (E) call.settle({ error: new HubError(call.hub.name, call.method, E, D, H === true) }, true);
+  else call.settle({ value: R }, true);
 }
 
 function lost({ hub, method }: Call, cause: Error): ConnectionError {

@@ -80,7 +80,7 @@ export class HubConnection {
     if (known) return known.hub;
     if (this.#lifetime) this.#env.log("warn", `hub "${name}" was not asked for before the start: the server will not call it`);
     const events = new Emitter();
-    const hub = new Hub<T>(name, events, (...call) => this.#invoke(...call));
+    const hub = new Hub<T>(name, events, (...call) => this.#call(...call));
     this.#hubs.set(name.toLowerCase(), { hub, events });
     return hub;
   }
@@ -145,19 +145,21 @@ export class HubConnection {
     if (state === "disconnected") this.#emit("disconnected", reason);
   }
 
-  #invoke(...call: Parameters<Lifetime["calls"]["invoke"]>): Promise<unknown> {
+  #call(...call: Parameters<Lifetime["calls"]["begin"]>): () => void {
     const [hub, method] = call;
-    if (this.#lifetime) return this.#lifetime.calls.invoke(...call);
-    return Promise.reject(new ConnectionError("not_connected", `${hub.name}.${method}: the connection is not started`));
+    if (this.#lifetime) return this.#lifetime.calls.begin(...call);
+    throw new ConnectionError("not_connected", `${hub.name}.${method}: the connection is not started`);
   }
 
-  #deliver({ H = "", M = "", A = [], S }: Message): void {
+  #deliver(message: Message): void {
+    const { H = "", M = "", A = [], S, I } = message;
     const target = this.#hubs.get(H.toLowerCase());
     const method = M.toLowerCase();
     if (!target?.events.has(method)) this.#env.log("debug", `nobody handles ${H}.${M}`);
-    if (!target) return;
-    merge(target.hub, S);
-    target.events.emit(method, A, (thrown) => this.#threw(thrown));
+    if (target) merge(target.hub, S);
+    const call = (failed: (thrown: unknown) => void) => target?.events.emit(method, A, failed) ?? [];
+    if (I === undefined) call((thrown) => this.#threw(thrown));
+    else this.#lifetime!.calls.answer(I, answerOf(`${H}.${M}`, call));
   }
 
   #emit<E extends EventName>(event: E, ...args: Parameters<ConnectionEvents[E]>): void {
@@ -175,4 +177,16 @@ export class HubConnection {
     this.#env.log("error", error.message, error);
     this.#events.emit("error", [error], (again) => this.#env.log("error", "a handler of the error event threw", again));
   }
+}
+
+/** The one result of the handlers that the server's question has. What a handler throws is for the server. */
+function answerOf(name: string, call: (failed: (thrown: unknown) => void) => unknown[]): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const results = Promise.all(call(reject)).then((all) => all.filter((result) => result !== undefined));
+    results.then(([answer, another]) => {
+      if (answer === undefined) reject(new Error(`nobody here answers ${name}`));
+      else if (another !== undefined) reject(new Error(`several handlers here answer ${name}`));
+      else resolve(answer);
+    }, reject);
+  });
 }

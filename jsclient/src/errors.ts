@@ -6,7 +6,7 @@ export type ConnectionErrorCode =
   | "not_connected"
   /** `stop` was called. */
   | "stopped"
-  /** The transport broke while a call waited for its result: the call may have run or not. */
+  /** The transport broke while a call waited for its result, or items of a stream are missing: the call may have run or not. */
   | "call_lost"
   /** The transport broke. The connection tries to come back. */
   | "transport_lost"
@@ -16,6 +16,8 @@ export type ConnectionErrorCode =
   | "no_transport"
   /** What was waited for did not come in time. */
   | "timeout"
+  /** More items of a stream wait to be read than its buffer may hold. */
+  | "overrun"
   /** An HTTP request was refused: see `status`, `reason` and `body`. */
   | "http"
   /** The server sent what the protocol does not allow. */

@@ -27,19 +27,25 @@ export class Emitter {
     return this.#of(event).length > 0;
   }
 
-  /** Calls the handlers in the order of their registration. `failed` gets what they throw, or reject with. */
-  emit(event: string, args: readonly unknown[], failed: (thrown: unknown) => void): void {
+  /**
+   * Calls the handlers in the order of their registration, and returns what they return. `failed`
+   * gets what they throw, or reject with.
+   */
+  emit(event: string, args: readonly unknown[], failed: (thrown: unknown) => void): unknown[] {
+    const results = [];
     for (const entry of this.#of(event)) {
       // A handler before this one may have taken it away.
       if (!this.#of(event).includes(entry)) continue;
       if (entry.once) this.#keep(event, (e) => e !== entry);
       try {
         const result = entry.handler(...args) as PromiseLike<unknown> | undefined;
+        results.push(result);
         if (typeof result?.then === "function") result.then(undefined, failed);
       } catch (thrown) {
         failed(thrown);
       }
     }
+    return results;
   }
 
   #of(event: string): readonly Entry[] {

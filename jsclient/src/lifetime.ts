@@ -8,7 +8,7 @@ import { watchPage } from "./page.js";
 import { Reconnection } from "./reconnection.js";
 import type { Site } from "./site.js";
 import { unusable } from "./transports/choice.js";
-import type { Message } from "./wire.js";
+import type { Message, Result } from "./wire.js";
 
 /**
  * disconnected → connecting → connected ⇄ reconnecting, and from each of them back to disconnected.
@@ -58,7 +58,10 @@ export class Lifetime {
     this.#inbound = new Inbound({
       result: (result) => this.calls.result(result),
       message: (message) => this.#message(message),
-      gap: () => this.#hooks.gap(),
+      gap: () => {
+        this.calls.gap();
+        this.#hooks.gap();
+      },
       initialized: () => this.#initialized(),
       shutdown: () => this.#shutdown(),
       ended: (error) => this.#end(error, false),
@@ -169,6 +172,7 @@ export class Lifetime {
     if (this.#state === "disconnected") return;
     try {
       if (message.P) this.calls.progress(message);
+      else if (!message.M) this.calls.result(message as Result);
       else this.#hooks.message(message);
     } catch (thrown) {
       // Not of our protocol. The others in the frame may be.

@@ -4,6 +4,9 @@ import type { Environment } from "./options.js";
 /** The version of the classic protocol that we speak: delayed start, long polling with a form body, redirects. */
 const clientProtocol = "2.1";
 
+/** What we understand beyond that: see docs/compatibility.md. Other servers do not read it. */
+const additions = { gaps: "1", answers: "1" };
+
 /** How long negotiate and start may take before the server counts as gone. */
 const requestTimeout = 30_000;
 
@@ -46,7 +49,7 @@ export class Site {
   }
 
   url(operation: string, query: Readonly<Record<string, string>> = {}): string {
-    const params = new URLSearchParams({ ...query, clientProtocol });
+    const params = new URLSearchParams({ ...query, ...additions, clientProtocol });
     if (this.#connectionToken) params.set("connectionToken", this.#connectionToken);
     params.set("connectionData", this.#hubs);
     return `${this.#base}/${operation}?${params}${this.#query && "&"}${this.#query}`;

@@ -20,7 +20,10 @@ export interface Frame {
   readonly X?: unknown;
 }
 
-/** An element of M: a call of a client method or, where I begins with `P|`, progress of a call. */
+/**
+ * An element of M: a call of a client method or, where I begins with `P|`, progress of a call.
+ * Hubwire's own: a call with I wants an answer, and a stream's end is a Result in this place.
+ */
 export interface Message {
   readonly H?: string;
   readonly M?: string;
@@ -38,6 +41,8 @@ export interface Result {
   readonly E?: string;
   readonly H?: boolean;
   readonly D?: unknown;
+  /** Hubwire's own: no result but a receipt, for a stream, a cancel or an answer. */
+  readonly Q?: unknown;
 }
 
 /** A hub's state, which goes to the server with each call and comes back changed. */

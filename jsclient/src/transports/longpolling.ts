@@ -28,7 +28,7 @@ export const longPolling: Transport = (attach, receiver) => {
     const patience = clock.after(attach.connectTimeout / 2, () => receiver.opened());
     try {
       const form = operation === "connect" ? {} : { ...attach.position() };
-      const response = await site.request(operation, { query: { transport: "longPolling", gaps: "1" }, form, signal });
+      const response = await site.request(operation, { query: { transport: "longPolling" }, form, signal });
       receiver.opened();
       return await response.text();
     } finally {

@@ -44,5 +44,5 @@ export type Transport = (attach: Attach, receiver: Receiver) => Channel;
 
 /** The query of a request that opens a stream. */
 export function streamQuery(transport: string, { verb, position }: Attach): Record<string, string> {
-  return { transport, gaps: "1", ...(verb === "reconnect" ? position() : {}) };
+  return { transport, ...(verb === "reconnect" ? position() : {}) };
 }
