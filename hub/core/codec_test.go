@@ -164,6 +164,18 @@ func TestValuesComeBack(t *testing.T) {
 	}
 }
 
+// A nil pointer is nil, and what JSON has no form for has none here.
+func TestValuesWithoutAForm(t *testing.T) {
+	if b, err := core.Values.Marshal((*int)(nil)); string(b) != "\xc0" || err != nil {
+		t.Errorf("a nil pointer: %x, %v", b, err)
+	}
+	for _, v := range []any{func() {}, make(chan int), struct{ F func() }{}, []chan int{nil}} {
+		if b, err := core.Values.Marshal(v); err == nil {
+			t.Errorf("%T: %x", v, b)
+		}
+	}
+}
+
 // What does not fit is an error, never a wrong value.
 func TestValuesThatDoNotFit(t *testing.T) {
 	for _, c := range []struct {

@@ -35,6 +35,9 @@ func (values) Name() string { return "messagepack" }
 
 // Marshal returns the encoding of v.
 func (values) Marshal(v any) ([]byte, error) {
+	if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer && p.IsNil() {
+		v = nil // the library follows it
+	}
 	if v != nil && ownForm(reflect.TypeOf(v)) {
 		var err error
 		if v, err = viaJSON(v); err != nil {
@@ -122,7 +125,8 @@ func whole(v any) any {
 var ownForms sync.Map
 
 // ownForm reports whether a type, or one that it holds, says itself how it looks
-// in JSON or in text. The library knows nothing of that.
+// in JSON or in text, which the library knows nothing of, or has no form at all,
+// which it does not mind.
 func ownForm(t reflect.Type) bool {
 	if own, ok := ownForms.Load(t); ok {
 		return own.(bool)
@@ -145,6 +149,8 @@ func holdsOwnForm(t reflect.Type, seen map[reflect.Type]bool) bool {
 		return true
 	}
 	switch t.Kind() {
+	case reflect.Chan, reflect.Func:
+		return true
 	case reflect.Map:
 		return holdsOwnForm(t.Key(), seen) || holdsOwnForm(t.Elem(), seen) || t.Key().Kind() != reflect.String
 	case reflect.Pointer, reflect.Slice, reflect.Array:

@@ -6,9 +6,11 @@ package conformancecore_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +43,7 @@ type lab struct {
 	*testing.T
 	server *hub.Server
 	hub    *hub.Hub[labClient]
+	other  *hub.Hub[otherClient]
 	client func(path string) *coretest.Client
 
 	mu      sync.Mutex
@@ -60,20 +63,24 @@ type labClient struct {
 // config is what a test wants to be different.
 type config struct {
 	persistent.Options
-	core core.Options
+	core     core.Options
+	detailed bool // DetailedErrors
+	register []hub.RegisterOption
 }
 
 // try runs f with a server in a bubble of fake time.
 func try(t *testing.T, c config, f func(l *lab)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{T: t, changed: make(chan struct{}), gate: make(chan struct{})}
-		o := hub.Options{Options: c.Options, Families: []codec.Family{core.Family(c.core), classic.Family()}}
+		o := hub.Options{
+			Options: c.Options, DetailedErrors: c.detailed, Families: []codec.Family{core.Family(c.core), classic.Family()},
+		}
 		if o.Logger == nil {
 			o.Logger = slog.New(slog.DiscardHandler)
 		}
 		l.server = hub.NewServer(o)
-		l.hub = hub.Register[labClient](l.server, "lab", &labHub{l})
-		hub.Register[labClient](l.server, "other", &otherHub{})
+		l.hub = hub.Register[labClient](l.server, "lab", &labHub{l}, c.register...)
+		l.other = hub.Register[otherClient](l.server, "other", &otherHub{l})
 		var stop func()
 		l.client, stop = coretest.Serve(t, l.server)
 		defer stop()
@@ -97,6 +104,22 @@ func each(t *testing.T, c config, f func(l *lab, transport string)) {
 func (l *lab) new() *coretest.Client { return l.client("/signalr/lab") }
 
 func (l *lab) open(transport string) *coretest.Stream { return l.new().Open(transport) }
+
+// binary opens a connection that speaks MessagePack.
+func (l *lab) binary(transport string) *coretest.Stream {
+	c := l.new()
+	c.Protocol = "messagepack"
+	return c.Open(transport)
+}
+
+// framed puts the lengths before MessagePack messages.
+func framed(bodies ...string) string {
+	var b []byte
+	for _, body := range bodies {
+		b = append(binary.AppendUvarint(b, uint64(len(body))), body...)
+	}
+	return string(b)
+}
 
 func (l *lab) note(event string) {
 	l.mu.Lock()
@@ -128,15 +151,19 @@ func (l *lab) wait(event string) {
 // release lets the calls of Wait return.
 func (l *lab) release() { l.once.Do(func() { close(l.gate) }) }
 
-func (l *lab) count(event string) (n int) {
+func (l *lab) count(event string) int { return len(l.noted(event)) }
+
+// noted returns the events that begin with one of the words.
+func (l *lab) noted(words ...string) (list []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.events {
-		if strings.HasPrefix(e, event) {
-			n++
+		first, _, _ := strings.Cut(e, " ")
+		if slices.Contains(words, first) {
+			list = append(list, e)
 		}
 	}
-	return n
+	return list
 }
 
 type labHub struct{ lab *lab }
@@ -180,6 +207,7 @@ func (h *labHub) Void(*hub.Call[labClient])                           {}
 func (h *labHub) Fail(*hub.Call[labClient]) error                     { return errors.New("secret") }
 func (h *labHub) Tell(*hub.Call[labClient]) error                     { return &hub.Error{Message: "boom"} }
 func (h *labHub) ID(c *hub.Call[labClient]) string                    { return c.ConnectionID }
+func (h *labHub) User(c *hub.Call[labClient]) string                  { return c.User }
 func (h *labHub) Join(c *hub.Call[labClient], g string) error         { return c.Groups.Add(c.ConnectionID, g) }
 func (h *labHub) Say(c *hub.Call[labClient], g, text string) error {
 	return c.Clients.Group(g).Got(text)
@@ -198,10 +226,6 @@ func (h *labHub) Wait(_ *hub.Call[labClient], text string) string {
 	h.lab.note("done " + text)
 	return text
 }
-
-type otherHub struct{}
-
-func (otherHub) Hello(*hub.Call[labClient]) string { return "other" }
 
 // want fails the test unless the answer is as it should be.
 func (l *lab) want(why string, r coretest.Reply, status int, body string) {

@@ -242,6 +242,9 @@ func Test43NoCache(t *testing.T) {
 				t.Errorf("poll %d: %v", i+1, h)
 			}
 		}
+		if h := c.Poll().Header; h.Get("Cache-Control") != "no-store" { // which is enough for a refusal
+			t.Errorf("a poll of an id that is no more: %v", h)
+		}
 	})
 }
 

@@ -161,6 +161,7 @@ func Test10TheIDIsNoToken(t *testing.T) {
 	})
 }
 
+// That clients follow it is shown with theirs, in test/node.
 func Test11Redirect(t *testing.T) {
 	redirect := func(*http.Request) (string, string) { return "https://other.example/chat?tenant=7", "secret" }
 	try(t, config{core: core.Options{Redirect: redirect}}, func(l *lab) {

@@ -2,6 +2,7 @@ package conformancecore_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/hubwire/hubwire/persistent"
@@ -35,6 +36,8 @@ func Test15UnknownID(t *testing.T) {
 		c := l.new()
 		c.Answer.ConnectionID = "nope"
 		l.want("upgrade", l.socketRefused("an unknown id", c), 404, "No Connection with that ID")
+		c.Header.Set("Accept", "text/event-stream")
+		l.want("SSE", c.Poll(), 404, "No Connection with that ID")
 	})
 }
 
@@ -105,22 +108,51 @@ func Test19WrongVerbs(t *testing.T) {
 		c := l.new()
 		c.Open(webSockets)
 		l.want("POST to a WebSocket", c.Request(http.MethodPost, "x"), 405, "POST requests are not allowed for WebSocket connections.")
-		l.want("DELETE", c.Request(http.MethodDelete, ""), 400, "Cannot terminate this connection using the DELETE endpoint.")
 	})
+	for _, transport := range []string{webSockets, serverSentEvents} {
+		try(t, config{}, func(l *lab) {
+			c := l.new()
+			s := c.Open(transport)
+			l.want("DELETE", c.Request(http.MethodDelete, ""), 400, "Cannot terminate this connection using the DELETE endpoint.")
+			if got := s.Invoke("echo", "x"); string(got.Result) != `"x"` {
+				t.Errorf("afterwards: %s", got.Raw)
+			}
+		})
+	}
 }
 
 func Test20Preflight(t *testing.T) {
+	const headers = "authorization,content-type,x-requested-with,x-signalr-user-agent"
 	try(t, config{Options: persistent.Options{AllowedOrigins: []string{"https://app.example"}}}, func(l *lab) {
-		for _, method := range []string{http.MethodPost, http.MethodDelete} {
+		ask := func(origin, method, below string) http.Header {
 			c := l.new()
-			c.Header.Set("Origin", "https://app.example")
+			c.Header.Set("Origin", origin)
 			c.Header.Set("Access-Control-Request-Method", method)
-			c.Header.Set("Access-Control-Request-Headers", "authorization,content-type,x-requested-with,x-signalr-user-agent")
-			r, err := c.Do(http.MethodOptions, c.Address("/negotiate"), "")
-			if err != nil || r.Status >= 300 || r.Header.Get("Access-Control-Allow-Origin") != "https://app.example" ||
-				r.Header.Get("Access-Control-Allow-Credentials") != "true" || r.Header.Get("Access-Control-Allow-Headers") == "" {
-				t.Errorf("%s: %d %v %v", method, r.Status, r.Header, err)
+			c.Header.Set("Access-Control-Request-Headers", headers)
+			r, err := c.Do(http.MethodOptions, c.Address(below), "")
+			if err != nil || origin == "https://app.example" && r.Status >= 300 {
+				t.Errorf("%s of %s: %d %v", method, below, r.Status, err)
 			}
+			return r.Header
+		}
+		for _, below := range []string{"", "/negotiate"} {
+			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+				h := ask("https://app.example", method, below)
+				if h.Get("Access-Control-Allow-Origin") != "https://app.example" || h.Get("Access-Control-Allow-Credentials") != "true" {
+					t.Errorf("%s of %q: %v", method, below, h)
+				}
+				if !strings.Contains(h.Get("Access-Control-Allow-Methods"), method) {
+					t.Errorf("%s of %q: the methods are %q", method, below, h.Get("Access-Control-Allow-Methods"))
+				}
+				for name := range strings.SplitSeq(headers, ",") {
+					if !strings.Contains(strings.ToLower(h.Get("Access-Control-Allow-Headers")), name) {
+						t.Errorf("%s of %q: the headers are %q", method, below, h.Get("Access-Control-Allow-Headers"))
+					}
+				}
+			}
+		}
+		if h := ask("https://evil.example", http.MethodPost, "/negotiate"); h.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("another origin: %v", h)
 		}
 	})
 }

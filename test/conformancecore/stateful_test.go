@@ -251,11 +251,13 @@ func Test94SwitchedOff(t *testing.T) {
 		off(l, s)
 		l.want("no return", l.socketRefused("version 1", c), 404, "No Connection with that ID")
 	})
-	try(t, stateful, func(l *lab) {
-		c := l.new()
-		c.Stateful = true
-		off(l, c.Open(serverSentEvents))
-	})
+	for _, transport := range []string{serverSentEvents, longPolling} {
+		try(t, stateful, func(l *lab) {
+			c := l.new()
+			c.Stateful = true
+			off(l, c.Open(transport))
+		})
+	}
 }
 
 func Test95Zombie(t *testing.T) {

@@ -2,6 +2,7 @@ package conformancecore_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -58,9 +59,7 @@ func Test23LargeWebSocketMessage(t *testing.T) {
 // The client of the tests fails when a frame is of the wrong kind.
 func Test24KindsOfFrames(t *testing.T) {
 	try(t, config{}, func(l *lab) {
-		c := l.new()
-		c.Protocol = "messagepack"
-		s := c.Open(webSockets)
+		s := l.binary(webSockets)
 		s.Write("\x0d\x95\x01\x80\xa1\x31\xa4echo\x91\xa1x")
 		s.WantExactly("in MessagePack", "\x95\x03\x80\xa1\x31\x03\xa1x")
 	})
@@ -101,19 +100,34 @@ func Test26CloseCode(t *testing.T) {
 	})
 }
 
+// Either way works for every request; where both come the header counts.
 func Test27Tokens(t *testing.T) {
-	try(t, config{Options: persistent.Options{Authenticate: byUser}}, func(l *lab) {
-		for _, c := range []*coretest.Client{l.new(), l.new()} {
-			c.Header.Set("Authorization", "Bearer ann")
-			c.Negotiate()
-			c.Header.Del("Authorization")
-			c.Query.Set("access_token", "ann")
-			s := c.Dial(webSockets)
-			s.Handshake()
+	each(t, config{Options: persistent.Options{Authenticate: byUser}}, func(l *lab, transport string) {
+		query, header, both := l.new(), l.new(), l.new()
+		query.Query.Set("access_token", "query")
+		header.Header.Set("Authorization", "Bearer header")
+		both.Header.Set("Authorization", "Bearer both")
+		both.Query.Set("access_token", "other")
+		for want, c := range map[string]*coretest.Client{"query": query, "header": header, "both": both} {
+			if got := c.Open(transport).Invoke("user"); string(got.Result) != fmt.Sprintf("%q", want) {
+				t.Errorf("got %s, want %s", got.Raw, want)
+			}
 		}
+	})
+	try(t, config{Options: persistent.Options{Authenticate: byUser}}, func(l *lab) { // as browsers do it
 		c := l.new()
 		c.Header.Set("Authorization", "Bearer ann")
-		c.Open(webSockets)
+		c.Negotiate()
+		c.Header.Del("Authorization")
+		if r := l.socketRefused("without a token", c); r.Status != http.StatusUnauthorized {
+			t.Errorf("without a token: %d", r.Status)
+		}
+		c.Query.Set("access_token", "ann")
+		s := c.Dial(webSockets)
+		s.Handshake()
+		if got := s.Invoke("user"); string(got.Result) != `"ann"` {
+			t.Error(got.Raw)
+		}
 	})
 }
 

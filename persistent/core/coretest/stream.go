@@ -272,13 +272,16 @@ const binaryPing = "\x91\x06"
 // Message returns the next message that is no ping.
 func (s *Stream) Message(why string) string {
 	s.client.T.Helper()
-	for {
+	for start := time.Now(); ; {
 		m, err := s.Next()
 		if err != nil {
 			s.client.T.Fatalf("%s: %v", why, err)
 		}
 		if m != Ping && m != binaryPing {
 			return m
+		}
+		if time.Since(start) >= s.client.Patience {
+			s.client.T.Fatalf("%s: nothing but pings came", why)
 		}
 	}
 }
