@@ -506,9 +506,12 @@ func (o *outbox) end(why dialect.Ending) {
 func (o *outbox) remains(place *uint64) (replies []kept, vacant bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.att != nil { // which may have yet to take the replies
+		return nil, false
+	}
 	*place = o.written
 	replies, o.kept, o.weight = o.kept, nil, 0
-	return replies, o.att == nil
+	return replies, true
 }
 
 func (o *outbox) clear() {
