@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { concurrency, scenario, transports } from "./harness.mjs";
+import { concurrency, coreWays, scenario, transports } from "./harness.mjs";
 
 const hubs = { room: ["addMessage"] };
 const documents = { "the official client": "official.html", "our client": "ours.html" };
@@ -41,20 +41,59 @@ describe("cross-origin", { concurrency }, () => {
     }
   }
 
-  // A page that got hold of a token still cannot use it from where it is.
-  for (const transport of transports) {
-    scenario(`${transport} is refused to another origin that has a token`, [], async (scene) => {
+  // Its headers make the browser ask first, for POST and DELETE too: line 20 of
+  // protocols/core.md.
+  for (const { name, document, transport } of coreWays) {
+    const options = (server) => ({ url: `${server.url}/signalr`, transports: transport, hubs, token: "ann", reconnect: true });
+
+    scenario(`the official Core client with ${name} from an allowed origin works, with its token`, [], async (scene) => {
       const { server } = scene;
+      const ann = await scene.peer(document, { origin: server.friend, ...options(server) });
+      assert.deepEqual(await ann.invoke("room", "whoAmI"), { id: ann.id, user: "ann", transport });
+      await ann.invoke("room", "join", "lobby");
+      await ann.invoke("room", "say", "lobby", "hello");
+      assert.deepEqual(await ann.messages(1), [["ann", "hello", "lobby"]]);
+
+      await server.command("down");
+      await ann.wait("is reconnecting");
+      await server.command("up");
+      const [{ id }] = await ann.wait("reconnected");
+      assert.equal((await ann.invoke("room", "whoAmI")).user, "ann");
+      await ann.stop();
+      await server.event({ event: "disconnected", id });
+    });
+
+    scenario(`the official Core client with ${name} from any other origin is refused`, [], async (scene) => {
+      const { server } = scene;
+      const eve = await scene.page(document, { origin: server.stranger });
+      await assert.rejects(eve.connect(options(server)));
+      assert.deepEqual(server.events({ event: "connected" }), []);
+    });
+  }
+
+  // A page that got hold of a token still cannot use it from where it is.
+  const families = {
+    async classic(server, transport) {
       const hello = await fetch(`${server.url}/signalr/negotiate?clientProtocol=2.1`);
       const { ConnectionToken } = await hello.json();
-      const query = new URLSearchParams({ transport, clientProtocol: "2.1", connectionToken: ConnectionToken });
-      const address = `${server.url}/signalr/connect?${query}`;
-
-      const friend = await scene.page("official.html", { origin: server.friend });
-      assert.equal(await reach(friend.page, transport, address), "opened", "the same request from the allowed origin");
-      const eve = await scene.page("official.html", { origin: server.stranger });
-      assert.equal(await reach(eve.page, transport, address), "refused");
-    });
+      return `${server.url}/signalr/connect?${new URLSearchParams({ transport, clientProtocol: "2.1", connectionToken: ConnectionToken })}`;
+    },
+    async core(server) {
+      const hello = await fetch(`${server.url}/signalr/room/negotiate?negotiateVersion=1`, { method: "POST" });
+      const { connectionToken } = await hello.json();
+      return `${server.url}/signalr/room?id=${connectionToken}`;
+    },
+  };
+  for (const [family, addressFor] of Object.entries(families)) {
+    for (const transport of transports) {
+      scenario(`${transport} is refused to another origin that has a ${family} token`, [], async (scene) => {
+        const { server } = scene;
+        const friend = await scene.page("official.html", { origin: server.friend });
+        assert.equal(await reach(friend.page, transport, await addressFor(server, transport)), "opened", "the same from the allowed origin");
+        const eve = await scene.page("official.html", { origin: server.stranger });
+        assert.equal(await reach(eve.page, transport, await addressFor(server, transport)), "refused");
+      });
+    }
   }
 });
 
@@ -64,7 +103,8 @@ function reach(page, transport, address) {
     const opened = () => resolve("opened");
     const refused = () => resolve("refused");
     if (how === "longPolling") {
-      fetch(url, { method: "POST", credentials: "include" }).then(opened, refused);
+      const method = url.includes("/connect?") ? "POST" : "GET";
+      fetch(url, { method, credentials: "include" }).then(opened, refused);
       return;
     }
     const stream = how === "webSockets"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hubwire/hubwire/hub"
+	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent"
 )
 
@@ -24,7 +26,7 @@ type hubs struct {
 }
 
 func newHubs(options hub.Options, out *printer) (*hubs, error) {
-	options.Authenticate = userOfQuery
+	options.Authenticate = believe
 	h := &hubs{server: hub.NewServer(options), release: make(chan struct{})}
 	h.room = hub.Register[RoomClient](h.server, "room", Room{reporter{"room", out}, h.release})
 	hub.Register[ClockClient](h.server, "", ClockTower{reporter{"clockTower", out}})
@@ -33,9 +35,10 @@ func newHubs(options hub.Options, out *printer) (*hubs, error) {
 	return h, err
 }
 
-// userOfQuery believes whatever name the client gives. Only a test may.
-func userOfQuery(r *http.Request) (string, error) {
-	return r.URL.Query().Get("user"), nil
+// believe takes whatever name the client gives, in its query or as its token.
+// Only a test may.
+func believe(r *http.Request) (string, error) {
+	return cmp.Or(r.URL.Query().Get("user"), negotiate.BearerToken(r)), nil
 }
 
 func (h *hubs) handler() http.Handler {
