@@ -3,6 +3,7 @@ package hub
 import (
 	"net/http"
 	"path"
+	"strings"
 
 	"github.com/hubwire/hubwire/hub/codec"
 	"github.com/hubwire/hubwire/jsclient"
@@ -11,10 +12,10 @@ import (
 // An asset answers requests for files, or returns false.
 type asset func(w http.ResponseWriter, r *http.Request, s *codec.Site) bool
 
-// serveAsset answers requests for the client of this project and for the files
-// of the families, such as a script with a proxy for each hub.
+// serveAsset answers requests for the client of this project, for the types of
+// the hubs, and for the files of the families, such as a script with a proxy for each hub.
 func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request) bool {
-	if serveClient(w, r) {
+	if serveClient(w, r) || s.serveTypes(w, r) {
 		return true
 	}
 	site := s.hubs.Load().site
@@ -30,7 +31,7 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request) bool {
 // them: they hold nothing of the program.
 func serveClient(w http.ResponseWriter, r *http.Request) bool {
 	name := path.Base(r.URL.Path)
-	if len(name) < len("client.") || name[:len("client.")] != "client." {
+	if !strings.HasPrefix(name, "client.") {
 		return false
 	}
 	w.Header().Set("Access-Control-Allow-Origin", "*")

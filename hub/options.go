@@ -39,6 +39,11 @@ type Options struct {
 	// their methods.
 	DisableProxies bool
 
+	// ServeTypes serves what [Server.TypeScript] writes as hubs.d.ts, beside
+	// client.js. Whoever gets it knows what the hubs can do: it is for
+	// development.
+	ServeTypes bool
+
 	// MaxHubs bounds the hubs that one connection may name. Default 64.
 	MaxHubs int
 }

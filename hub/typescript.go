@@ -36,21 +36,23 @@ func (s *Server) TypeScript(w io.Writer) error {
 	return err
 }
 
-// TypesHandler serves what [Server.TypeScript] writes, to those who may know
-// what the hubs can do. It is not served unless the program mounts it:
-//
-//	http.Handle("/signalr/hubs.d.ts", server.TypesHandler())
-func (s *Server) TypesHandler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "only GET and HEAD are served here", http.StatusMethodNotAllowed)
-			return
-		}
-		w.Header().Set("Content-Type", "application/typescript; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-cache")
-		_ = s.TypeScript(w) // Fails where the client has gone.
-	})
+// typesFile is where Options.ServeTypes serves what TypeScript writes.
+const typesFile = "hubs.d.ts"
+
+// serveTypes answers requests for the types, where they are served.
+func (s *Server) serveTypes(w http.ResponseWriter, r *http.Request) bool {
+	if !s.opts.ServeTypes || path.Base(r.URL.Path) != typesFile {
+		return false
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "only GET and HEAD are served here", http.StatusMethodNotAllowed)
+		return true
+	}
+	w.Header().Set("Content-Type", "application/typescript; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache")
+	_ = s.TypeScript(w) // Fails where the client has gone.
+	return true
 }
 
 // declarations are a declaration file in the making.
@@ -143,21 +145,24 @@ func (d *declarations) hub(h *core) {
 	fmt.Fprintf(&d.text, "export interface %s {\n", d.hubs[h])
 	d.text.WriteString("  /** What the page may call. */\n")
 	var plain, streams []codec.MethodDescriptor
+	var uploads []string
 	for _, m := range about.Methods {
-		if m.Stream != nil || m.Uploads != nil {
+		switch {
+		case m.Uploads != nil:
+			uploads = append(uploads, wireName(m))
+		case m.Stream != nil:
 			streams = append(streams, m)
-		}
-		if m.Stream != nil {
-			m.Stream, m.Progress = nil, m.Stream // As clients without streams see it.
-		}
-		if m.Uploads == nil {
+		default:
 			plain = append(plain, m)
 		}
 	}
 	d.members("server", d.methods(plain, wireName))
 	if len(streams) > 0 {
-		d.text.WriteString("  /** Methods with streams, for clients whose protocol carries them. To others items are progress. */\n")
+		d.text.WriteString("  /** What the page may call and then reads: `hub.stream(...)`. */\n")
 		d.members("streams", d.methods(streams, wireName))
+	}
+	if len(uploads) > 0 {
+		fmt.Fprintf(&d.text, "  // Left out, since pages cannot send streams: %s.\n", strings.Join(uploads, ", "))
 	}
 	d.text.WriteString("  /** What the server calls in the page. */\n")
 	clients := d.methods(about.Client, func(m codec.MethodDescriptor) string { return m.Name })
@@ -220,9 +225,6 @@ func (d *declarations) params(m codec.MethodDescriptor) string {
 	}
 	for i, t := range m.Params[:rest] {
 		list = append(list, fmt.Sprintf("arg%d: %s", i+1, d.expr(t)))
-	}
-	for i, t := range m.Uploads {
-		list = append(list, fmt.Sprintf("stream%d: AsyncIterable<%s>", i+1, d.expr(t)))
 	}
 	if m.Variadic {
 		list = append(list, "...rest: "+d.listOf(m.Params[rest].Elem()))

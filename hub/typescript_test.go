@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"iter"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -111,6 +112,7 @@ type news struct{}
 func (news) Item(*hub.Call[newsClient]) http.Cookie                        { return http.Cookie{} }
 func (news) Watch(*hub.Call[newsClient], string) (<-chan item, error)      { return nil, nil }
 func (news) File(*hub.Call[newsClient], string, <-chan stage) (int, error) { return 0, nil }
+func (news) Ticks(*hub.Call[newsClient], ...int) iter.Seq2[*stage, error]  { return nil }
 func (news) Latest(*hub.Call[newsClient]) item                             { return item{} }
 
 func typesOf(t *testing.T, s *hub.Server) string {
@@ -201,12 +203,12 @@ func TestTypeScriptOfOddTypes(t *testing.T) {
 	}
 }
 
-func TestTypesHandler(t *testing.T) {
-	s := newServer(t, hub.Options{})
+func TestServeTypes(t *testing.T) {
+	s := newServer(t, hub.Options{ServeTypes: true})
 	hub.Register[shopClient](s, "shop", shop{})
 	for method, status := range map[string]int{"GET": 200, "HEAD": 200, "POST": 405} {
 		w := httptest.NewRecorder()
-		s.TypesHandler().ServeHTTP(w, httptest.NewRequest(method, "/signalr/hubs.d.ts", nil))
+		s.ServeHTTP(w, httptest.NewRequest(method, "/signalr/hubs.d.ts", nil))
 		if w.Code != status {
 			t.Errorf("%s: status %d, want %d", method, w.Code, status)
 		}
@@ -214,10 +216,9 @@ func TestTypesHandler(t *testing.T) {
 			t.Errorf("got %q\n%s", w.Header(), w.Body)
 		}
 	}
-	if w := httptest.NewRecorder(); true {
-		s.ServeHTTP(w, httptest.NewRequest("GET", "/signalr/hubs.d.ts", nil))
-		if w.Code == http.StatusOK {
-			t.Error("the types are served without being asked for")
-		}
+	w := httptest.NewRecorder()
+	newServer(t, hub.Options{}).ServeHTTP(w, httptest.NewRequest("GET", "/signalr/hubs.d.ts", nil))
+	if w.Code == http.StatusOK {
+		t.Error("the types are served without being asked for")
 	}
 }

@@ -7,21 +7,17 @@ export interface DailyNewsHub {
   server: {
     item(): Cookie;
     latest(): Item;
-    watch(arg1: string): void;
   };
-  /** Methods with streams, for clients whose protocol carries them. To others items are progress. */
+  /** What the page may call and then reads: `hub.stream(...)`. */
   streams: {
-    file(arg1: string, stream1: AsyncIterable<Stage>): number;
+    ticks(...rest: number[]): AsyncIterable<Stage | null>;
     watch(arg1: string): AsyncIterable<Item>;
   };
+  // Left out, since pages cannot send streams: file.
   /** What the server calls in the page. */
   client: {
     published(arg1: string): void;
     [method: string]: (...args: any[]) => any;
-  };
-  /** What methods report while they run: `hub.with({ progress })`. */
-  progress: {
-    watch: Item;
   };
 }
 

@@ -33,9 +33,12 @@ export async function program(): Promise<void> {
 
   news.on("published", (headline) => headline.length);
   news.on("whatever", (anything) => anything);
-  await news.with({ progress: (item) => item.Name }).server.watch("all");
+  for await (const item of news.stream("watch", "all")) item.Name.length;
+  const ticks = news.with({ signal: AbortSignal.timeout(1000), buffer: 10 }).stream("ticks", 1, 2);
+  const tick: string | undefined = (await ticks.next()).value?.label;
+  await ticks.return();
   const latest: Item = await news.server.latest();
-  console.log(prices, nested, first, signed, width, most, total, n, latest);
+  console.log(prices, nested, first, signed, width, most, total, n, latest, tick);
 }
 
 export async function mistakes(order: Order): Promise<void> {
@@ -53,8 +56,24 @@ export async function mistakes(order: Order): Promise<void> {
   shop.on("change", () => {});
   // @ts-expect-error the server waits for a yes or no
   shop.on("confirm", () => "yes");
+  // @ts-expect-error the server waits for one answer, however late
+  shop.on("confirm", async () => 1);
   // @ts-expect-error streams to the server are not for this client
   await news.server.file("all");
+  // @ts-expect-error nor by this way
+  news.stream("file", "all");
+  // @ts-expect-error what streams has no result
+  await news.invoke("watch", "all");
+  // @ts-expect-error what has a result does not stream
+  news.stream("latest");
+  // @ts-expect-error an argument of the wrong type
+  news.stream("ticks", "1");
+  // @ts-expect-error a tick may be nothing
+  for await (const tick of news.stream("ticks")) tick.label;
+  // @ts-expect-error a hub without streams
+  shop.stream("find", 7);
+  // @ts-expect-error a stream is not awaited but read
+  for (const item of news.stream("watch", "all")) item.Name;
   // @ts-expect-error what the server reports is no number
   shop.with({ progress: (percent: number) => percent });
   // @ts-expect-error the handler takes an order

@@ -12,6 +12,9 @@ interface ChatHub extends HubShape {
     say(room: string, text: string): Promise<number>;
     history(room: string, limit: number): Message[];
   };
+  streams: {
+    typing(room: string): AsyncIterable<string>;
+  };
   client: {
     addMessage(from: string, text: string): void;
     askName(): string;
@@ -37,10 +40,12 @@ export async function program(): Promise<void> {
   connection.on("disconnected", (reason) => reason instanceof ConnectionError && reason.code === "disconnected");
   await chat.invoke("join", "lobby").catch((error) => error instanceof HubError && error.data);
 
+  for await (const name of chat.stream("typing", "lobby")) name.toUpperCase();
   const untyped: Hub = connection.hub("news");
   untyped.on("anything", (a, b: number) => a + b);
   const anything: string = await untyped.invoke("whatever", 1, "two");
   untyped.state.color = anything;
+  for await (const item of untyped.stream("anything", 1)) item.whatever;
 }
 
 export async function mistakes(): Promise<void> {
@@ -58,6 +63,8 @@ export async function mistakes(): Promise<void> {
   chat.on("addMessage", (from: number) => from);
   // @ts-expect-error the server waits for a string
   chat.on("askName", () => 7);
+  // @ts-expect-error it yields strings
+  for await (const name of chat.stream("typing", "lobby")) name satisfies number;
   // @ts-expect-error no such transport
   new HubConnection("/signalr", { transports: "webSocket" });
   // @ts-expect-error no such event of the connection
