@@ -27,7 +27,7 @@ func start(t *testing.T) (url string) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error)
-	go func() { served <- serve(ctx, listener) }()
+	go func() { served <- serve(ctx, listener, "") }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {
@@ -224,7 +224,7 @@ func TestNamesThatNobodyMayHave(t *testing.T) {
 func TestComingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hubs := newHubs()
-		client, stop := classictest.Serve(t, routes(hubs))
+		client, stop := classictest.Serve(t, routes(hubs, ""))
 		bob := visit(t, client("/signalr"), "webSockets", "Bob")
 		bob.Patience = time.Minute
 		bob.do("join", "lobby")

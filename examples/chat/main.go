@@ -3,6 +3,12 @@
 //
 //	go run ./examples/chat -addr :8080
 //
+// Clients of all families may come. The page uses Hubwire's own client, and
+// with /?client=core that of ASP.NET Core SignalR, if it is told where it is:
+//
+//	npm install @microsoft/signalr
+//	go run ./examples/chat -core node_modules/@microsoft/signalr/dist/browser/signalr.js
+//
 // Start reading at [Chat], which holds everything that browsers may call.
 package main
 
@@ -29,6 +35,7 @@ var files embed.FS
 
 func main() {
 	addr := flag.String("addr", ":8080", "the address to listen on")
+	coreClient := flag.String("core", "", "the `file` of the ASP.NET Core SignalR client, for /?client=core")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -38,15 +45,15 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Printf("Chat is at http://localhost:%d\n", listener.Addr().(*net.TCPAddr).Port)
-	if err := serve(ctx, listener); err != nil {
+	if err := serve(ctx, listener, *coreClient); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // serve serves the chat until ctx ends, and then lets its clients go.
-func serve(ctx context.Context, listener net.Listener) error {
+func serve(ctx context.Context, listener net.Listener, coreClient string) error {
 	hubs := newHubs()
-	server := &http.Server{Handler: routes(hubs), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: routes(hubs, coreClient), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1) // a place for the result while nobody waits for it
 	go func() { served <- server.Serve(listener) }()
 	select {
@@ -69,9 +76,12 @@ func newHubs() *hub.Server {
 	return hubs
 }
 
-func routes(hubs *hub.Server) http.Handler {
+func routes(hubs *hub.Server, coreClient string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/signalr/", hubs)
+	if coreClient != "" {
+		mux.HandleFunc("/core/signalr.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, coreClient) })
+	}
 	mux.Handle("/", page())
 	return mux
 }

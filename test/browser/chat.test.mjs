@@ -14,7 +14,7 @@ class Chat extends Program {
   static binary = "chat";
 
   constructor(flags) {
-    super(["-addr", "127.0.0.1:0", ...flags]);
+    super(["-addr", "127.0.0.1:0", "-core", path.join(here, "../node_modules/@microsoft/signalr/dist/browser/signalr.js"), ...flags]);
   }
 
   read(line) {
@@ -29,11 +29,11 @@ class Chat extends Program {
 
 // A Window is somebody's chat page.
 class Window {
-  static async open(scene, name, { room = "lobby", origin = scene.server.url, viewport } = {}) {
+  static async open(scene, name, { room = "lobby", origin = scene.server.url, query = "", viewport } = {}) {
     const peer = await scene.blank({ viewport, reducedMotion: "reduce" });
     const { page } = peer;
     page.setDefaultTimeout(20_000);
-    await page.goto(origin);
+    await page.goto(`${origin}/${query}`);
     await page.fill("#name", name);
     await page.fill("#first-room", room);
     await page.click("#enter-button");
@@ -223,6 +223,69 @@ describe("the chat example", { concurrency }, () => {
     await guest.page.click("#rooms [data-room=lobby]");
     await guest.say("and again");
     await ann.sees("and again");
+  });
+
+  for (const transport of ["", ...transports]) {
+    chat(`the page with the Core client${transport && ` on ${transport}`}, beside one with ours`, async (scene) => {
+      const ann = await Window.open(scene, "ann", { query: "?client=core" });
+      const bob = await Window.open(scene, "bob");
+      await bob.seesPeople("ann", "bob");
+      if (transport) {
+        await ann.page.selectOption("#transport", transport);
+        await bob.sees("ann left");
+        await ann.page.waitForSelector(`#app[data-state=connected][data-transport=${transport}]`);
+        await bob.seesPeople("ann", "bob");
+      }
+      await ann.say("Hello from the other family");
+      await bob.sees("Hello from the other family");
+      await bob.say("Welcome!");
+      await ann.sees("Welcome!");
+      await ann.page.click("[data-whisper=bob]");
+      await ann.say("only for you");
+      await bob.page.click("#whispers [data-person=ann]");
+      await bob.sees("only for you");
+      await bob.say("and for you");
+      await ann.sees("and for you");
+      await ann.picture(`core-${transport || "automatic"}`);
+
+      await ann.page.fill("#join-room", "two\u0007bells");
+      await ann.page.click("#join-button");
+      await ann.page.getByText("the name of the room contains characters that cannot be shown").waitFor();
+      await ann.page.click("#sign-out");
+      await bob.page.click("#rooms [data-room=lobby]");
+      await bob.sees("ann left");
+      await bob.seesPeople("bob");
+    });
+  }
+
+  chat("the Core client in a narrow window: a break is mended unseen, a refusal is told", async (scene) => {
+    const cable = await Cable.to(scene.server.url);
+    try {
+      const ann = await Window.open(scene, "ann", { origin: cable.url, query: "?client=core", viewport: { width: 380, height: 700 } });
+      const bob = await Window.open(scene, "bob");
+      await bob.seesPeople("ann", "bob");
+      cable.pull();
+      cable.plug();
+      await bob.say("are you there?");
+      await ann.sees("are you there?");
+      await ann.say("I was never away");
+      await bob.sees("I was never away");
+      assert.equal(await bob.page.getByText("ann left").count(), 0);
+      await ann.picture("core-narrow");
+
+      await ann.page.click("#show-side");
+      await ann.picture("core-narrow-drawer");
+      await ann.page.click("#sign-out");
+      await ann.page.fill("#name", "guest-nobody");
+      await ann.page.click("#enter-button");
+      await ann.page.getByText('names that begin with "guest-" are for guests').waitFor();
+      await ann.page.route("**/core/signalr.js", (route) => route.fulfill({ status: 404 }));
+      await ann.page.reload();
+      await ann.page.click("#enter-button");
+      await ann.page.getByText("This server has no Core client.").waitFor();
+    } finally {
+      cable.close();
+    }
   });
 
   chat("the official client talks in the same room", async (scene) => {

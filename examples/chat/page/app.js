@@ -1,7 +1,7 @@
 // The page: it holds the conversations, and puts what the link tells into view.
 
 import { Conversation, avatar, element, paint, timeStamp } from "./conversation.js";
-import { Link } from "./link.js";
+import { Link, client } from "./link.js";
 
 const $ = (id) => document.getElementById(id);
 const transportNames = {
@@ -101,7 +101,7 @@ function signOut(reason = "") {
   link?.stop();
   link = undefined;
   sessionStorage.clear();
-  history.replaceState(null, "", location.pathname);
+  history.replaceState(null, "", location.pathname + (client === "Hubwire" ? "" : "?client=core"));
   for (const conversation of [...conversations.values()]) close(conversation);
   $("events").replaceChildren();
   $("app").hidden = true;
@@ -402,6 +402,7 @@ $("shade").addEventListener("click", closeDrawers);
 
 // ---- Where to begin
 
+$("client").textContent = `Client: ${client}`;
 setInterval(renderStatus, 1000); // It counts down to the next try.
 
 const query = new URLSearchParams(location.search);

@@ -1,6 +1,9 @@
 // The connection to the chat hub: it starts, comes back, and changes its transport.
 
-import { HubConnection } from "/signalr/client.js";
+/** Which client carries the page: Hubwire's, or with ?client=core that of ASP.NET Core SignalR. */
+export const client = new URLSearchParams(location.search).get("client") === "core" ? "ASP.NET Core" : "Hubwire";
+
+const { HubConnection } = await import(client === "Hubwire" ? "/signalr/client.js" : "./core.js");
 
 const firstWait = 1_000;
 const longestWait = 15_000;
