@@ -25,6 +25,7 @@ type Client struct {
 	conn      dialect.Connection
 	request   *http.Request
 	admission dialect.Admission
+	aside     *sync.WaitGroup // the server's: what answers and uploads
 
 	mu         sync.Mutex // guards what follows
 	attachment dialect.Attachment
@@ -34,6 +35,7 @@ type Client struct {
 	ids        int
 	pending    map[string]*Pending
 	marks      map[string]chan struct{}
+	answers    map[string]func(Call) (any, error)
 }
 
 // A Call is a call of a client method by the server.
@@ -53,6 +55,19 @@ func (c Call) String() string {
 		s += string(a)
 	}
 	return s + ")"
+}
+
+// Decode decodes the arguments into as many pointers, in order.
+func (c Call) Decode(args ...any) error {
+	if len(args) != len(c.Args) {
+		return fmt.Errorf("hubtest: %s has %d arguments, not %d", c, len(c.Args), len(args))
+	}
+	for i, a := range args {
+		if err := json.Unmarshal(c.Args[i], a); err != nil {
+			return fmt.Errorf("hubtest: argument %d of %s: %w", i+1, c, err)
+		}
+	}
+	return nil
 }
 
 // A Result is the outcome of a call of a hub method.
@@ -117,7 +132,9 @@ func (c *Client) merge(state map[string]json.RawMessage) {
 	}
 }
 
-// Invoke calls a hub method and waits for the result.
+// Invoke calls a hub method and waits for the result. An argument that is a
+// channel, or an iter.Seq2[T, error], is a stream that the client sends, for a
+// parameter that takes one: see Begin.
 func (c *Client) Invoke(hub, method string, args ...any) *Result {
 	c.t.Helper()
 	return c.Begin(hub, method, args...).Wait()
@@ -126,7 +143,8 @@ func (c *Client) Invoke(hub, method string, args ...any) *Result {
 // A Pending is a call whose result is not known yet.
 type Pending struct {
 	client   *Client
-	result   chan *Result // holds one, so that it need not be waited for
+	done     chan struct{} // closed when the result is known
+	result   *Result       // ready when done is closed
 	progress []json.RawMessage
 }
 
@@ -134,33 +152,54 @@ type Pending struct {
 func (p *Pending) Wait() *Result {
 	p.client.t.Helper()
 	select {
-	case r := <-p.result:
-		return r
+	case <-p.done:
+		return p.result
 	case <-time.After(patience):
 		p.client.t.Fatal("hubtest: no result")
 		return nil
 	}
 }
 
-// Begin calls a hub method without waiting.
+// Begin calls a hub method without waiting. A stream among the arguments is
+// read until it ends, or the result is known: what comes out of a channel until
+// it is closed, or what an iter.Seq2 yields until it yields an error, which ends
+// the stream with that.
 func (c *Client) Begin(hub, method string, args ...any) *Pending {
 	c.t.Helper()
-	raw := make([]json.RawMessage, len(args))
+	p := &Pending{client: c, done: make(chan struct{})}
+	m := wire{Type: "invoke", Hub: hub, Method: method}
+	var uploads []*upload
 	for i, a := range args {
-		var err error
-		if raw[i], err = json.Marshal(a); err != nil {
+		if source := asSource(a); source != nil {
+			u := &upload{client: c, id: c.newID(), source: source, done: p.done}
+			uploads = append(uploads, u)
+			m.Streams = append(m.Streams, u.id)
+			continue
+		}
+		raw, err := json.Marshal(a)
+		if err != nil {
 			c.t.Fatalf("hubtest: argument %d: %v", i+1, err)
 		}
+		m.Args = append(m.Args, raw)
 	}
-	p := &Pending{client: c, result: make(chan *Result, 1)}
+	m.ID = c.newID()
 	c.mu.Lock()
-	c.ids++
-	m := wire{Type: "invoke", ID: strconv.Itoa(c.ids), Hub: hub, Method: method, Args: raw, State: c.state}
+	m.State = c.state
 	c.pending[m.ID] = p
 	payload := m.encode()
 	c.mu.Unlock()
 	c.conn.Receive(dialect.Incoming{Payload: payload, Request: c.request, Replier: replier{c, m.ID}})
+	for _, u := range uploads {
+		c.aside.Go(u.send)
+	}
 	return p
+}
+
+func (c *Client) newID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ids++
+	return strconv.Itoa(c.ids)
 }
 
 // A replier sends results the way that calls go, so that what a method sent
@@ -206,10 +245,9 @@ func (c *Client) Calls() []Call {
 // settle waits until everything that was sent has come.
 func (c *Client) settle() {
 	c.t.Helper()
-	c.mu.Lock()
-	c.ids++
-	m := wire{Type: "mark", ID: strconv.Itoa(c.ids)}
+	m := wire{Type: "mark", ID: c.newID()}
 	done := make(chan struct{})
+	c.mu.Lock()
 	c.marks[m.ID] = done
 	c.mu.Unlock()
 	if !c.reply(m.encode()) {
@@ -282,12 +320,11 @@ func (c *Client) finish(id string, r *Result) {
 	c.mu.Lock()
 	p := c.pending[id]
 	delete(c.pending, id)
-	if p != nil {
-		r.Progress = p.progress
-	}
 	c.mu.Unlock()
 	if p != nil {
-		p.result <- r
+		r.Progress = p.progress
+		p.result = r
+		close(p.done)
 	}
 }
 
@@ -305,9 +342,13 @@ func (c *Client) take(payload []byte) {
 		c.cursor = m.ID
 		c.mu.Unlock()
 	case "call":
+		call := Call{Hub: m.Hub, Method: m.Method, Args: m.Args}
 		c.mu.Lock()
-		c.calls = append(c.calls, Call{Hub: m.Hub, Method: m.Method, Args: m.Args})
+		c.calls = append(c.calls, call)
 		c.mu.Unlock()
+		if m.ID != "" {
+			c.aside.Go(func() { c.answer(m.ID, call) })
+		}
 	case "mark":
 		c.mu.Lock()
 		close(c.marks[m.ID])

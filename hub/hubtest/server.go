@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ type Server struct {
 	t    testing.TB
 	host dialect.Host
 	ids  atomic.Int64
+
+	aside sync.WaitGroup // the answers and uploads of the clients
 }
 
 // NewServer returns a server, which is shut down when the test ends. The
@@ -50,6 +53,7 @@ func NewServer(t testing.TB, o hub.Options) *Server {
 		if err := s.Shutdown(ctx); err != nil {
 			t.Errorf("hubtest: shutdown: %v", err)
 		}
+		s.aside.Wait()
 	})
 	return s
 }
@@ -97,7 +101,7 @@ func (s *Server) Dial(d Dial) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		ID: id, User: d.User, t: s.t, conn: conn, request: r, admission: adm,
+		ID: id, User: d.User, t: s.t, conn: conn, request: r, admission: adm, aside: &s.aside,
 		pending: make(map[string]*Pending), marks: make(map[string]chan struct{}),
 	}
 	if err := c.attach(dialect.Exchange{Connect: true}); err != nil {

@@ -39,14 +39,15 @@ func (d testDialect) Serve(_ http.ResponseWriter, r *http.Request, h dialect.Hos
 
 // wire is every message of the test's protocol.
 type wire struct {
-	Type   string                     `json:"type"`
-	ID     string                     `json:"id,omitempty"`
-	Hub    string                     `json:"hub,omitempty"`
-	Method string                     `json:"method,omitempty"`
-	Args   []json.RawMessage          `json:"args,omitempty"`
-	Value  json.RawMessage            `json:"value,omitempty"`
-	Error  *Error                     `json:"error,omitempty"`
-	State  map[string]json.RawMessage `json:"state,omitempty"`
+	Type    string                     `json:"type"`
+	ID      string                     `json:"id,omitempty"`
+	Hub     string                     `json:"hub,omitempty"`
+	Method  string                     `json:"method,omitempty"`
+	Args    []json.RawMessage          `json:"args,omitempty"`
+	Streams []string                   `json:"streams,omitempty"`
+	Value   json.RawMessage            `json:"value,omitempty"`
+	Error   *Error                     `json:"error,omitempty"`
+	State   map[string]json.RawMessage `json:"state,omitempty"`
 }
 
 func (m wire) encode() []byte {
@@ -76,7 +77,17 @@ func (testCodec) Decode(payload []byte) (codec.Incoming, error) {
 	if err := json.Unmarshal(payload, &m); err != nil {
 		return nil, &codec.Malformed{Text: err.Error()}
 	}
-	in := &codec.Invocation{ID: m.ID, HasID: true, Hub: m.Hub, Method: m.Method, State: make(codec.State)}
+	switch m.Type {
+	case "item":
+		return &codec.StreamItem{ID: m.ID, Item: codec.Raw(m.Value)}, nil
+	case "answer":
+		a := &codec.Answer{ID: m.ID, Result: codec.Raw(m.Value), HasResult: m.Value != nil}
+		if m.Error != nil {
+			a.Error, a.Failed = m.Error.Message, true
+		}
+		return a, nil
+	}
+	in := &codec.Invocation{ID: m.ID, HasID: true, Hub: m.Hub, Method: m.Method, Streams: m.Streams, State: make(codec.State)}
 	for _, a := range m.Args {
 		in.Args = append(in.Args, a)
 	}
@@ -89,10 +100,7 @@ func (testCodec) Decode(payload []byte) (codec.Incoming, error) {
 func (testCodec) Encode(m codec.Outgoing) ([]byte, error) {
 	switch m := m.(type) {
 	case *codec.Call:
-		if m.ID != "" {
-			return nil, nil
-		}
-		w := wire{Type: "call", Hub: m.Hub, Method: m.Method, State: raws(m.State)}
+		w := wire{Type: "call", ID: m.ID, Hub: m.Hub, Method: m.Method, State: raws(m.State)}
 		if err := json.Unmarshal(m.Args.In(codec.JSON), &w.Args); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,124 @@
+package hubtest_test
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/hubwire/hubwire/hub"
+	"github.com/hubwire/hubwire/hub/hubtest"
+)
+
+type Player struct {
+	Move func(board []string, turn int) (int, error)
+}
+
+type Game struct{ idle chan struct{} }
+
+func (Game) Turn(c *hub.Call[Player], opponent string) (int, error) {
+	return c.Clients.Client(opponent).Move([]string{"x", "o"}, 3)
+}
+
+func (Game) Size(*hub.Call[Player]) int { return 3 }
+
+func (Game) Record(_ *hub.Call[Player], name string, moves iter.Seq2[int, error], notes <-chan string) (string, error) {
+	total := 0
+	for n, err := range moves {
+		if err != nil {
+			return "", hub.Errorf("%s after %d", err, total)
+		}
+		total += n
+	}
+	var all []string
+	for note := range notes {
+		all = append(all, note)
+	}
+	return fmt.Sprint(name, " ", total, " ", strings.Join(all, ",")), nil
+}
+
+func (Game) Ignore(_ *hub.Call[Player], _ <-chan int) {}
+
+func newGame(t *testing.T) *hubtest.Server {
+	s := hubtest.NewServer(t, hub.Options{})
+	hub.Register[Player](s.Server, "game", Game{})
+	return s
+}
+
+func TestAnswer(t *testing.T) {
+	s := newGame(t)
+	ann, bob := s.Connect("ann", "game"), s.Connect("bob", "game")
+	bob.Answer("Game", "Move", func(c hubtest.Call) (any, error) {
+		var (
+			board      []string
+			turn, size int
+		)
+		if err := c.Decode(&board, &turn); err != nil {
+			return nil, err
+		}
+		if err := bob.Invoke("game", "size").Decode(&size); err != nil { // before it answers
+			return nil, err
+		}
+		return len(board)*turn + size, nil
+	})
+	var n int
+	if err := ann.Invoke("game", "turn", bob.ID).Decode(&n); err != nil || n != 9 {
+		t.Errorf("got %d, %v", n, err)
+	}
+	wantCalls(t, bob, "questions are calls", `game.move(["x","o"],3)`)
+}
+
+// What comes in place of an answer is the error of those who asked. Its words
+// are for their client only.
+func TestAnswerFails(t *testing.T) {
+	s := newGame(t)
+	ann := s.Connect("ann", "game")
+	turn := func() string { return ann.Invoke("game", "turn", ann.ID).Err.Error() }
+	if got := turn(); got != "nobody here answers game.move" {
+		t.Errorf("no answer: %s", got)
+	}
+	for want, f := range map[string]func(hubtest.Call) (any, error){
+		"not my turn":            func(hubtest.Call) (any, error) { return 1, errors.New("not my turn") },
+		"json: unsupported type": func(hubtest.Call) (any, error) { return func() {}, nil },
+		"game.move(":             func(c hubtest.Call) (any, error) { return nil, c.Decode() },
+	} {
+		ann.Answer("game", "move", f)
+		if got := turn(); !strings.Contains(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestUploads(t *testing.T) {
+	s := newGame(t)
+	ann := s.Connect("ann", "game")
+	moves := func(yield func(int, error) bool) { _ = yield(1, nil) && yield(2, nil) }
+	notes := make(chan string)
+	p := ann.Begin("game", "record", "chess", moves, notes)
+	notes <- "a"
+	notes <- "b"
+	close(notes)
+	var got string
+	if err := p.Wait().Decode(&got); err != nil || got != "chess 3 a,b" {
+		t.Errorf("got %q, %v", got, err)
+	}
+
+	failing := func(yield func(int, error) bool) { _ = yield(1, nil) && yield(0, errors.New("no more")) }
+	if r := ann.Invoke("game", "record", "go", iter.Seq2[int, error](failing), make(chan string)); r.Err == nil || !strings.HasSuffix(r.Err.Error(), "no more after 1") {
+		t.Errorf("a stream that fails: %v", r.Err)
+	}
+	if r := ann.Invoke("game", "record", "go"); r.Err == nil {
+		t.Error("streams that are missing")
+	}
+	endless := func(yield func(int, error) bool) {
+		for yield(1, nil) {
+		}
+	}
+	if r := ann.Invoke("game", "ignore", endless); r.Err != nil {
+		t.Errorf("a stream that nobody reads: %v", r.Err)
+	}
+	if r := ann.Invoke("game", "ignore", make(chan int)); r.Err != nil {
+		t.Errorf("a channel that is never closed: %v", r.Err)
+	}
+}
