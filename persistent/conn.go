@@ -43,6 +43,7 @@ type Conn struct {
 	groups []string // never overwritten, only replaced
 	last   uint64   // the newest entry that was delivered
 	newest uint64   // the ticket of the newest exchange
+	usage  usage
 
 	out   outbox
 	alive aliveState
@@ -216,7 +217,7 @@ func contains(names []string, name string) bool {
 // end ends the connection, once. Everything that is on its queue still runs,
 // and then the disconnected event.
 func (c *Conn) end(why dialect.Ending) {
-	r, live := c.endpoint.forget(c, why == dialect.TimedOut)
+	r, live := c.endpoint.forget(c, why)
 	if !live {
 		return
 	}
@@ -258,7 +259,7 @@ func (c *Conn) rest(r resumption) []*messagelog.Entry {
 
 // forget takes c out of everything, and reports false if it is out already. The
 // resumption is what the connection may have missed by then.
-func (e *Endpoint) forget(c *Conn, mayReturn bool) (r resumption, live bool) {
+func (e *Endpoint) forget(c *Conn, why dialect.Ending) (r resumption, live bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.conns[c.id] != c {
@@ -266,7 +267,8 @@ func (e *Endpoint) forget(c *Conn, mayReturn bool) (r resumption, live bool) {
 	}
 	delete(e.conns, c.id)
 	e.count(c.owner, -1)
-	if mayReturn {
+	c.ceased(why)
+	if why == dialect.TimedOut {
 		e.departed.add(c.id, departure{c.groups, c.over}, time.Now())
 	}
 	for len(c.subs) > 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent/dialect"
 	"github.com/hubwire/hubwire/persistent/messagelog"
+	"github.com/hubwire/hubwire/transports"
 )
 
 // Errors of sends and of changes of groups.
@@ -48,6 +49,8 @@ type Endpoint struct {
 	conns  map[string]*Conn
 	topics map[string]*topic
 	owners map[string]int // how many connections count for whom
+
+	transports [transports.LongPolling + 1]TransportStats
 
 	// departed are the connections that timed out, which may come back.
 	departed departed

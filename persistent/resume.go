@@ -120,6 +120,7 @@ func (e *Endpoint) switchTo(a *attachment, ticket uint64) (resumption, error) {
 	if err := e.tooLate(c, ticket); err != nil {
 		return resumption{}, err
 	}
+	c.began(a)
 	return resumption{
 		from:   a.from,
 		upTo:   e.delivered.Load(),

@@ -4,47 +4,9 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync/atomic"
 
 	"github.com/hubwire/hubwire/persistent/dialect"
 )
-
-// counters are what Stats reports.
-type counters struct {
-	opened, closed, slow, gaps atomic.Int64
-}
-
-// Stats are counts since the endpoint was made.
-type Stats struct {
-	Connections   int   // live now
-	Opened        int64 // ever
-	SlowConsumers int64 // exchanges ended since the client did not keep up
-	Gaps          int64 // returning clients that may have missed messages
-}
-
-// Stats returns the counts.
-func (e *Endpoint) Stats() Stats {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return Stats{
-		Connections:   len(e.conns),
-		Opened:        e.counters.opened.Load(),
-		SlowConsumers: e.counters.slow.Load(),
-		Gaps:          e.counters.gaps.Load(),
-	}
-}
-
-// Dialects returns how many of the live connections each client family has, by
-// the name of its dialect. Families that have none are not there.
-func (e *Endpoint) Dialects() map[string]int {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	live := make(map[string]int)
-	for _, c := range e.conns {
-		live[c.dialect]++
-	}
-	return live
-}
 
 // Shutdown ends the endpoint in good order: it takes no new connections and no
 // new calls, lets the calls that run finish, tells clients to come back, runs
