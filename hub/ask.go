@@ -146,7 +146,7 @@ func (c *connection) question(ctx context.Context, k *call, m codec.Call, args [
 // expect returns a new id, and where the answer to it will come.
 func (b *beside) expect() (id string, answer <-chan *codec.Answer) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	b.asks++
 	id = "s" + strconv.Itoa(b.asks)
 	ch := make(chan *codec.Answer, 1) // who waited may have gone
@@ -160,6 +160,6 @@ func (b *beside) expect() (id string, answer <-chan *codec.Answer) {
 // forget gives up waiting for an answer.
 func (b *beside) forget(id string) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	delete(b.asked, id)
 }

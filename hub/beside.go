@@ -14,6 +14,7 @@ import (
 // beside is what a connection has going on beside its queue: calls that stream,
 // calls that wait for the answer of a client, and what clients send for them.
 type beside struct {
+	conn  *persistent.Conn
 	calls inFlight
 
 	mu      sync.Mutex // guards what follows
@@ -21,6 +22,23 @@ type beside struct {
 	uploads map[string]*upload
 	asked   map[string]chan<- *codec.Answer
 	asks    int
+}
+
+// unlock ends a change of what follows mu. It holds the client back while a
+// method is behind with a stream of its, unless somebody waits for what may come
+// behind the items: for the client's answer, or for another stream of the same
+// call.
+func (b *beside) unlock() {
+	defer b.mu.Unlock()
+	if len(b.asked) == 0 {
+		for _, u := range b.uploads {
+			if u.full && !u.ctx.starves() {
+				b.conn.Hold()
+				return
+			}
+		}
+	}
+	b.conn.Release()
 }
 
 // begin counts a call that runs beside the queue. It reports false when none
@@ -139,7 +157,7 @@ func inUse(id string) *callError {
 // close forgets the call's streams. What comes late is for nobody.
 func (b *beside) close(k *call) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	if b.streams[k.inv.ID] == k {
 		delete(b.streams, k.inv.ID)
 	}
@@ -161,9 +179,8 @@ func (b *beside) cancelled(m *codec.Cancel) {
 // item takes an item of an upload.
 func (b *beside) item(m *codec.StreamItem) {
 	b.mu.Lock()
-	u := b.uploads[m.ID]
-	b.mu.Unlock()
-	if u != nil {
+	defer b.unlock()
+	if u := b.uploads[m.ID]; u != nil {
 		u.add(m.Item)
 	}
 }
@@ -173,16 +190,16 @@ func (b *beside) item(m *codec.StreamItem) {
 func (c *connection) answered(m *codec.Answer) {
 	b := &c.beside
 	b.mu.Lock()
+	defer b.unlock()
 	u, asked := b.uploads[m.ID], b.asked[m.ID]
-	delete(b.asked, m.ID)
-	b.mu.Unlock()
 	switch {
 	case u != nil && m.Failed:
-		u.end(&ClientError{ConnectionID: c.id(), Message: m.Error})
+		u.stop(&ClientError{ConnectionID: c.id(), Message: m.Error})
 	case u != nil:
-		u.end(nil)
+		u.stop(nil)
 	case asked != nil:
-		asked <- m
+		delete(b.asked, m.ID)
+		asked <- m // has room for it
 	}
 }
 

@@ -54,23 +54,3 @@ func TestTooManyStreams(t *testing.T) {
 	c.WantExactly("one too many", failed("c",
 		"Failed to invoke 'silent' due to an error on the server. HubException: Too many calls of this connection are waiting."))
 }
-
-// What is too large, all together, for the bounds of an upload ends it.
-func TestUploadBytes(t *testing.T) {
-	o := hub.Options{}
-	o.MaxQueuedBytes = 2000
-	s, p := newPipeSite(t, o)
-	c := s.core("", "pipes").Open("webSockets")
-	send := []string{invocation("a", "idle", "[]", "0")}
-	for range 4 {
-		send = append(send, itemOf("0", string(make([]byte, 150)))) // escaped, 900 bytes
-	}
-	c.Send(send...)
-	if r := c.Invoke("plain", 7); string(r.Result) != "7" {
-		t.Error(r.Raw)
-	}
-	close(p.rooms)
-	if got := p.events.wait(t, 1)[0]; got != "read 2" && got != "read 3" {
-		t.Error(got) // the channel's feeder may have one already
-	}
-}

@@ -65,8 +65,13 @@
 // get the items as progress.
 //
 // A parameter of one of these types is a stream from the client. What comes
-// ahead of the method waits, up to MaxQueued items and MaxQueuedBytes; a client
-// that is further ahead loses the stream: [ErrOverrun].
+// ahead of the method waits. When that is a quarter of MaxQueued items or of
+// MaxQueuedBytes, nothing more is read from the client, which TCP holds back,
+// until half of it is taken or the call ends. Other calls of the connection
+// wait as well then, and cancels do. The client is not held back while the
+// server waits for its answer, or the call for an item of another stream:
+// more waits in that case, up to the full bounds; beyond them the stream is
+// lost, with [ErrOverrun].
 //
 // With the connection all its streams end. A method whose channel is filled by
 // a goroutine of its own must let that watch the call's context.

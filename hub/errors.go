@@ -47,7 +47,8 @@ var (
 	ErrCompleted = errors.New("hub: progress reported on a call that has already completed")
 
 	// ErrOverrun: a client has sent so many items of a stream before the method
-	// read them that they did not fit into MaxQueued and MaxQueuedBytes.
+	// read them that they did not fit into MaxQueued and MaxQueuedBytes, while
+	// it could not be held back: somebody waited for what it says.
 	ErrOverrun = errors.New("hub: the client sends faster than the method reads")
 )
 

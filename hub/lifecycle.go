@@ -96,7 +96,7 @@ func (a application) Opened(c *persistent.Conn) {
 	if v, ok := own.(codec.Varying); ok {
 		own = v.For(c.Request())
 	}
-	c.SetValue(&connection{server: a.Server, conn: c, codec: own})
+	c.SetValue(&connection{server: a.Server, conn: c, codec: own, beside: beside{conn: c}})
 }
 
 // Rejoining asks each hub of the connection about its own groups. Those of

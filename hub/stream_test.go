@@ -125,18 +125,6 @@ func (p *Pipes) Idle(c *hub.Call[RoomClient], in <-chan string) {
 	p.events.add(fmt.Sprint("read ", n))
 }
 
-// Overrun reads only when it is let go.
-func (p *Pipes) Overrun(_ *hub.Call[RoomClient], in iter.Seq2[int, error]) error {
-	<-p.rooms
-	for _, err := range in {
-		if err != nil {
-			p.events.add(fmt.Sprint(errors.Is(err, hub.ErrOverrun)))
-			return err
-		}
-	}
-	return nil
-}
-
 func newPipeSite(t *testing.T, o hub.Options) (*site, *Pipes) {
 	s := newSite(t, o)
 	p := newPipes()
@@ -342,24 +330,6 @@ func TestUploadBounds(t *testing.T) {
 	close(p.rooms)
 	c.WantExactly("a void method", `{"type":3,"invocationId":"a","result":null}`)
 	if got := p.events.wait(t, 1)[0]; got != "read 100" {
-		t.Error(got)
-	}
-
-	o := hub.Options{}
-	o.MaxQueued = 10
-	s, p = newPipeSite(t, o)
-	c = s.core("", "pipes").Open("webSockets")
-	send = []string{invocation("a", "overrun", "[]", "0")}
-	for range 11 {
-		send = append(send, itemOf("0", 1))
-	}
-	c.Send(send...)
-	if r := c.Invoke("plain", 7); string(r.Result) != "7" {
-		t.Error(r.Raw)
-	}
-	close(p.rooms)
-	c.WantExactly("too many", failed("a", "An unexpected error occurred invoking 'overrun' on the server."))
-	if got := p.events.wait(t, 1)[0]; got != "true" {
 		t.Error(got)
 	}
 }

@@ -20,9 +20,10 @@ type upload struct {
 	codec  codec.Encoding
 	limits bounds
 
-	mu    sync.Mutex // guards what follows
+	// Guarded by the mu of the connection's beside.
 	items []codec.Raw
 	bytes int
+	full  bool          // the method is behind with it
 	count int           // of the items that were read
 	err   error         // why there is no more, io.EOF at the end
 	more  chan struct{} // non-nil while the reader waits
@@ -49,40 +50,39 @@ func (k *call) withUploads(args []reflect.Value) ([]reflect.Value, error) {
 // bounds are how much of an upload may wait for its method.
 type bounds struct{ items, bytes int }
 
-// add queues an item. It never blocks, since behind the item may come what the
-// method waits for. A client that is too far ahead of the method loses the
-// stream.
+// reaches reports whether an nth of the bounds is used up.
+func (u *upload) reaches(nth int) bool {
+	return len(u.items) > 0 && (len(u.items) >= u.limits.items/nth || u.bytes >= u.limits.bytes/nth)
+}
+
+// add queues an item. An upload is full from a quarter of the bounds on, until
+// half of that is read; its client is then held back. A client that cannot be,
+// and uses all of the bounds up, loses the stream. Called with mu held.
 func (u *upload) add(item codec.Raw) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.err != nil {
+	switch {
+	case u.err != nil:
 		return
-	}
-	if len(u.items) >= u.limits.items || u.bytes+len(item) > u.limits.bytes {
+	case u.reaches(1):
 		u.stop(ErrOverrun)
 		return
 	}
 	u.items = append(u.items, item)
 	u.bytes += len(item)
+	u.full = u.full || u.reaches(4)
 	u.wake()
 }
 
-// end ends the stream behind the items that have come. A nil error is a good
-// end.
-func (u *upload) end(err error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+// stop ends the stream behind the items that have come. A nil error is a good
+// end. Called with mu held.
+func (u *upload) stop(err error) {
+	if u.err != nil {
+		return
+	}
 	if err == nil {
 		err = io.EOF
 	}
-	u.stop(err)
-}
-
-func (u *upload) stop(err error) {
-	if u.err == nil {
-		u.err = err
-		u.wake()
-	}
+	u.err = err
+	u.wake()
 }
 
 func (u *upload) wake() {
@@ -90,6 +90,12 @@ func (u *upload) wake() {
 		close(u.more)
 		u.more = nil
 	}
+}
+
+// starves reports whether the call waits for an item of any of its streams.
+// Called with mu held.
+func (k *call) starves() bool {
+	return slices.ContainsFunc(k.uploads, func(u *upload) bool { return u.more != nil })
 }
 
 // next returns the next item. The error is io.EOF at the end.
@@ -112,12 +118,14 @@ func (u *upload) next() (reflect.Value, error) {
 
 // take returns an item, or why there will be none, or what to wait for.
 func (u *upload) take() (raw codec.Raw, more <-chan struct{}, err error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	b := &u.ctx.conn.beside
+	b.mu.Lock()
+	defer b.unlock()
 	if len(u.items) > 0 {
 		raw, u.items[0] = u.items[0], nil
 		u.items = u.items[1:]
 		u.bytes -= len(raw)
+		u.full = u.full && u.reaches(8)
 		u.count++
 		return raw, nil, nil
 	}
@@ -130,6 +138,14 @@ func (u *upload) take() (raw codec.Raw, more <-chan struct{}, err error) {
 	return nil, u.more, nil
 }
 
+// end ends the stream from the side of the method.
+func (u *upload) end(err error) {
+	b := &u.ctx.conn.beside
+	b.mu.Lock()
+	defer b.unlock()
+	u.stop(err)
+}
+
 // decode decodes an item. One that does not decode ends the stream.
 func (u *upload) decode(raw codec.Raw) (reflect.Value, error) {
 	v := reflect.New(u.of.elem)
@@ -137,12 +153,13 @@ func (u *upload) decode(raw codec.Raw) (reflect.Value, error) {
 	if err == nil {
 		return v.Elem(), nil
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.items = nil
-	u.err = &callError{codec.BadArguments, fmt.Sprintf("Item %d of stream %d of method %q is not a %s: %s.",
+	err = &callError{codec.BadArguments, fmt.Sprintf("Item %d of stream %d of method %q is not a %s: %s.",
 		u.count, u.number, u.method.name, u.of.elem, decodeReason(err))}
-	return reflect.Zero(u.of.elem), u.err
+	b := &u.ctx.conn.beside
+	b.mu.Lock()
+	defer b.unlock()
+	u.items, u.err, u.full = nil, err, false
+	return reflect.Zero(u.of.elem), err
 }
 
 // param returns the stream as the parameter of the method. Feeders of channels

@@ -250,7 +250,10 @@ func (c *Conn) answer(only *attachment, p messagelog.Payload) {
 }
 
 // Pause stops the taking of messages.
-func (a *attachment) Pause() { a.conn.out.pause(a) }
+func (a *attachment) Pause() {
+	a.conn.out.pause(a)
+	a.conn.reconsider()
+}
 
 // Resume lets them be taken again.
 func (a *attachment) Resume() {

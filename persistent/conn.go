@@ -53,6 +53,7 @@ type Conn struct {
 	request   atomic.Pointer[http.Request]
 	admission atomic.Pointer[Admission]
 	kind      atomic.Uint32 // transports.Kind
+	held      atomic.Pointer[chan struct{}]
 
 	mu    sync.Mutex // guards value
 	value any
@@ -227,6 +228,7 @@ func (c *Conn) end(why dialect.Ending) {
 	if c.ended != nil {
 		c.ended(why, c.rest(r))
 	}
+	c.Release()
 	c.queue.Do(func() {
 		defer c.endpoint.work.Done()
 		defer close(c.over)

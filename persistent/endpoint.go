@@ -112,7 +112,7 @@ func New(o Options, app Application) (*Endpoint, error) {
 // ServeHTTP serves one request of a client.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	timeBody(w, r, e.opts.BodyTimeout)
+	e.timeBody(w, r)
 	e.handler.ServeHTTP(w, r)
 }
 

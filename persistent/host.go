@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent/dialect"
@@ -19,6 +20,8 @@ func (h host) Keyring() *negotiate.Keyring       { return h.keyring }
 func (h host) Instance() string                  { return h.instance }
 func (h host) Logger() *slog.Logger              { return h.opts.Logger }
 func (h host) PublicPath(r *http.Request) string { return h.opts.PublicPath(r) }
+
+func (h host) BodyTimeout(r *http.Request) time.Duration { return h.bodyTimeout(r) }
 
 // Authenticate implements dialect.Host.
 func (h host) Authenticate(r *http.Request) (user string, err error) {

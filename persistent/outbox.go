@@ -289,6 +289,12 @@ func (o *outbox) pause(a *attachment) {
 	o.paused = o.att == a
 }
 
+func (o *outbox) isPaused() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.paused
+}
+
 // resume lets items be taken again. It reports whether the caller has to wake
 // the writer.
 func (o *outbox) resume(a *attachment) (wake bool) {

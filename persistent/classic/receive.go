@@ -198,6 +198,9 @@ func (q *request) serveSocket(c dialect.Connection, x dialect.Exchange) *negotia
 func read(c dialect.Connection, ws *transports.WebSocket, a dialect.Attachment, r *http.Request) {
 	reply := socketReplier{ws, a}
 	for {
+		if held := c.Held(); held != nil {
+			<-held
+		}
 		payload, binary, err := ws.Receive()
 		if err != nil {
 			a.Detach(err)

@@ -57,6 +57,13 @@ func (q *request) send() *negotiate.Refusal {
 	if openErr != nil {
 		return openErr.(*negotiate.Refusal) // by contract
 	}
+	if held := c.Held(); held != nil {
+		select {
+		case <-held:
+		case <-q.r.Context().Done():
+			return nil
+		}
+	}
 	answer := make(answer, 1) // so that an answer to nobody blocks nobody
 	c.Receive(dialect.Incoming{Payload: []byte(data), Request: q.r, Replier: answer})
 	select {

@@ -18,9 +18,11 @@
 //
 // What comes in is handled by whichever goroutine brings it: the reader of a
 // WebSocket, or the handler of a POST, one at a time under the link's receive
-// lock. Locks are taken in this order: receive, the track's, the link's. None of
-// them is held while the host is called, but for the receive lock; the host's
-// callbacks do not take that one.
+// lock. While the application holds the connection, that goroutine waits between
+// two messages and reads no more; a client that pings is not silent then. Locks
+// are taken in this order: receive, the track's, the link's. None of them is
+// held while the host is called, but for the receive lock; the host's callbacks
+// do not take that one.
 //
 // Not done: HTTP/2 WebSockets, and detailed errors in Close messages.
 package core

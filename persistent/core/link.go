@@ -42,6 +42,7 @@ type link struct {
 	input input
 	track *track       // nil unless the connection is stateful
 	heard atomic.Int64 // when the client last said something, in ns
+	stuck atomic.Int32 // how many wait to go on with what the client said
 
 	greeted atomic.Bool // the answer to the handshake is written, or will be
 
@@ -235,11 +236,8 @@ func (l *link) start() {
 		if conn.Start() != nil {
 			return // it has ended
 		}
-		l.input.Lock()
-		defer l.input.Unlock()
-		if l.advance(running) {
-			l.process()
-		}
+		l.advance(running)
+		_ = l.feed(nil, nil, untilReady)
 	})
 }
 
@@ -378,6 +376,9 @@ func (l *link) pinged() {
 }
 
 func (l *link) checkSilence() {
+	if l.stuck.Load() > 0 {
+		l.hear() // there may be pings in what is not read
+	}
 	silent := time.Since(time.Unix(0, l.heard.Load()))
 	if silent >= l.opts.ClientTimeout {
 		l.finish(dialect.Failed)

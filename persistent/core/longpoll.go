@@ -40,7 +40,7 @@ func (q *request) servePoll() *negotiate.Refusal {
 	if err == nil {
 		noCache(q.w.Header())
 		q.respondPoll(nil)
-		l.attached()
+		q.host.Go(l.attached) // what came before may have to wait, the client not
 		return nil
 	}
 	if err == errSwitch {

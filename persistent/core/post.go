@@ -3,6 +3,8 @@ package core
 import (
 	"errors"
 	"io"
+	"net/http"
+	"time"
 
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/transports"
@@ -24,18 +26,32 @@ func (q *request) post() *negotiate.Refusal {
 	case at == ended:
 		return errUnknownID
 	}
-	select {
-	case l.posts <- struct{}{}:
-		defer func() { <-l.posts }()
-	case <-q.r.Context().Done():
+	if q.turn(l) != nil {
 		return errBody
 	}
+	defer func() { <-l.posts }()
 	if err := q.copy(l); err != nil {
 		return err
 	}
 	q.w.Header().Set("Content-Type", "text/plain")
 	q.w.Header().Set("Content-Length", "0")
 	return nil
+}
+
+// turn waits for the posts before this one.
+func (q *request) turn(l *link) error {
+	select {
+	case l.posts <- struct{}{}:
+		return nil
+	default:
+	}
+	defer q.pause(q.r.ContentLength != 0)()
+	select {
+	case l.posts <- struct{}{}:
+		return nil
+	case <-q.r.Context().Done():
+		return q.r.Context().Err()
+	}
 }
 
 // copy feeds the body to the link.
@@ -45,7 +61,9 @@ func (q *request) copy(l *link) *negotiate.Refusal {
 	for {
 		n, err := q.r.Body.Read(b[:])
 		if n > 0 {
-			if err := l.feed(q.r.Context(), nil, b[:n]); err != nil {
+			more := err == nil
+			wait := func(ready <-chan struct{}) error { return q.untilReady(ready, more) }
+			if err := l.feed(nil, b[:n], wait); err != nil {
 				refusal, ok := errors.AsType[*negotiate.Refusal](err)
 				if !ok {
 					refusal = errBody
@@ -60,4 +78,27 @@ func (q *request) copy(l *link) *negotiate.Refusal {
 			return errBody
 		}
 	}
+}
+
+// untilReady waits, with more of the body to come or not.
+func (q *request) untilReady(ready <-chan struct{}, more bool) error {
+	defer q.pause(more)()
+	select {
+	case <-ready:
+		return nil
+	case <-q.r.Context().Done():
+		return q.r.Context().Err()
+	}
+}
+
+// pause says that the body is not read for now. If there is more of it, the time
+// that the client has for it starts anew with goOn.
+func (q *request) pause(more bool) (goOn func()) {
+	limit := q.host.BodyTimeout(q.r)
+	if !more || limit == 0 {
+		return func() {}
+	}
+	body := http.NewResponseController(q.w)
+	_ = body.SetReadDeadline(time.Time{})
+	return func() { _ = body.SetReadDeadline(time.Now().Add(limit)) }
 }

@@ -2,7 +2,6 @@ package core
 
 import (
 	"bytes"
-	"context"
 	"net/http"
 	"sync"
 
@@ -28,56 +27,67 @@ const maxInput = 64 << 10
 const maxIdle = 512
 
 // feed takes bytes from the client, and handles what messages they complete.
-// It waits while there is no room. The error is about the end of ctx, or a
-// refusal if the link has ended.
-func (l *link) feed(ctx context.Context, from *socket, p []byte) error {
+// While there is no room, or the application holds the client back, it calls
+// wait, which returns when the channel is closed. The error is that of wait, or
+// a refusal if the link has ended.
+func (l *link) feed(from *socket, p []byte, wait func(<-chan struct{}) error) error {
 	for {
-		l.input.Lock()
-		at, moved := l.state()
-		if at == ended {
-			l.input.Unlock()
-			return errUnknownID
+		ready, err := l.take(from, &p)
+		if ready == nil {
+			return err
 		}
-		if at != waiting && at != starting || len(l.input.buf) < maxInput {
-			break
-		}
-		l.input.Unlock()
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return ctx.Err()
+		l.stuck.Add(1)
+		err = wait(ready)
+		l.hear()
+		l.stuck.Add(-1)
+		if err != nil {
+			return err
 		}
 	}
-	defer l.input.Unlock()
-	if from != nil && !from.current() {
-		return nil // another socket took over
-	}
-	l.input.source(from)
-	l.input.buf = append(l.input.buf, p...)
-	l.process()
+}
+
+// untilReady waits for as long as it takes. The end of the link ends it.
+func untilReady(ready <-chan struct{}) error {
+	<-ready
 	return nil
 }
 
-// attached handles what came before the transport did.
-func (l *link) attached() {
+// take is one step of feed. It takes p, if there is room, and returns what is to
+// be waited for before the next one, nil if there is none.
+func (l *link) take(from *socket, p *[]byte) (ready <-chan struct{}, err error) {
 	l.input.Lock()
 	defer l.input.Unlock()
-	l.process()
+	switch at, moved := l.state(); {
+	case at == ended:
+		return nil, errUnknownID
+	case from != nil && !from.current():
+		return nil, nil // another socket took over
+	case (at == waiting || at == starting) && len(*p) > 0 && len(l.input.buf) >= maxInput:
+		return moved, nil
+	}
+	l.input.source(from)
+	l.input.buf = append(l.input.buf, *p...)
+	*p = nil
+	return l.process(), nil
 }
 
-// process handles the messages that are complete, as far as the phase allows.
-// Called with the input's lock held.
-func (l *link) process() {
+// attached handles what came before the transport did.
+func (l *link) attached() { _ = l.feed(nil, nil, untilReady) }
+
+// process handles the messages that are complete, as far as the phase and the
+// application allow: it returns what the latter lets it wait for. Called with
+// the input's lock held.
+func (l *link) process() (held <-chan struct{}) {
 	in := &l.input
 	rest := in.buf
 	defer func() { in.keep(rest) }()
 	for len(rest) > 0 {
 		switch at, _ := l.state(); at {
 		case waiting, starting:
-			return
+			return nil
 		case ended:
 			rest = nil
-			return
+			return nil
 		case shaking:
 			text, size, err := cutText(rest, l.opts.MaxMessageSize, in.searched)
 			if err != nil {
@@ -86,11 +96,14 @@ func (l *link) process() {
 			}
 			if size == 0 {
 				in.searched = len(rest)
-				return
+				return nil
 			}
 			in.searched, rest = 0, rest[size:]
 			l.shake(text)
 		case running:
+			if held := l.conn.Held(); held != nil {
+				return held
+			}
 			f := l.format
 			message, size, err := f.cut(rest, l.opts.MaxMessageSize, in.searched)
 			if err != nil {
@@ -99,12 +112,13 @@ func (l *link) process() {
 			}
 			if size == 0 {
 				in.searched = len(rest)
-				return
+				return nil
 			}
 			in.searched, rest = 0, rest[size:]
 			l.message(message)
 		}
 	}
+	return nil
 }
 
 // source says where the next bytes come from. Half a message from another socket

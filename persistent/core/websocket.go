@@ -1,7 +1,6 @@
 package core
 
 import (
-	"context"
 	"errors"
 	"sync"
 
@@ -109,7 +108,7 @@ func (s *socket) read() {
 func (s *socket) pass(buf []byte) (full bool, err error) {
 	n, err := s.ws.Read(buf)
 	if n > 0 {
-		_ = s.link.feed(context.Background(), s, buf[:n]) // an ended link closes the socket
+		_ = s.link.feed(s, buf[:n], untilReady) // an ended link closes the socket
 	}
 	return n == len(buf), err
 }

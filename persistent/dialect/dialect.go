@@ -48,6 +48,11 @@ type Host interface {
 	Keyring() *negotiate.Keyring
 	Logger() *slog.Logger
 
+	// BodyTimeout is how long a client may take for the body of r, 0 for ever.
+	// The host has set the deadline for it. A dialect that stops reading a body
+	// lifts it, and sets it anew when it goes on.
+	BodyTimeout(r *http.Request) time.Duration
+
 	// PublicPath is the path of r as the client sees it, before any router
 	// or proxy cut a prefix off.
 	PublicPath(r *http.Request) string
@@ -166,6 +171,14 @@ type Connection interface {
 	// handled in the order of the calls. It does not block.
 	Receive(in Incoming)
 
+	// Held returns nil where the application takes payloads. While it has more
+	// than it can take, Held returns a channel that is closed when it takes
+	// them again, and when the connection has ended: a dialect waits for that
+	// between two payloads, and reads no more until then, so that TCP holds the
+	// client back. The client is not silent, slow or late by its own fault in
+	// the meantime.
+	Held() <-chan struct{}
+
 	// Reply writes a payload outside of the log, behind everything that is
 	// queued already, to the exchange that is attached. Without one it waits
 	// for the next, if the connection was opened with OneChannel.
@@ -240,7 +253,8 @@ type Attachment interface {
 	Reply(payload []byte)
 
 	// Pause stops the taking of messages until Resume: they wait in the
-	// outbox, within its limits. Keep-alives go on.
+	// outbox, within its limits. Keep-alives go on. The client is not held back
+	// meanwhile.
 	Pause()
 	Resume()
 
