@@ -15,7 +15,7 @@ type Player struct {
 	Move func(board []string, turn int) (int, error)
 }
 
-type Game struct{ idle chan struct{} }
+type Game struct{}
 
 func (Game) Turn(c *hub.Call[Player], opponent string) (int, error) {
 	return c.Clients.Client(opponent).Move([]string{"x", "o"}, 3)

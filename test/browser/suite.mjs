@@ -5,6 +5,7 @@ import "./clients.test.mjs";
 import "./parity.test.mjs";
 import "./fallback.test.mjs";
 import "./core.test.mjs";
+import "./ours.test.mjs";
 import "./keepalive.test.mjs";
 import "./network.test.mjs";
 import "./restart.test.mjs";

@@ -10,7 +10,7 @@
     return entries.filter((e) => e.kind === kind);
   }
 
-  window.journal = {
+  globalThis.journal = {
     add(kind, what) {
       entries.push({ kind, ...what });
       for (const check of [...waiters]) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,6 +19,9 @@ type command struct {
 	Group    string `json:"group"`
 	From, To int
 	Every    duration
+
+	// Of ask.
+	ID string `json:"id"`
 }
 
 type answer struct {
@@ -26,6 +30,9 @@ type answer struct {
 
 	// Last is the last number that stream sent.
 	Last int `json:"last,omitempty"`
+
+	// Choice is what the client answered that was asked.
+	Choice string `json:"choice,omitempty"`
 }
 
 // A commander carries out commands.
@@ -75,6 +82,11 @@ func (c *commander) do(cmd *command, a *answer) (err error) {
 	case "stream":
 		a.Last, err = c.stream(cmd)
 		return err
+	case "ask":
+		a.Choice, err = c.hubs.room.Clients.Client(cmd.ID).Choose(context.Background(), "tea?")
+		return err
+	case "expire":
+		c.hubs.term.Add(1)
 	case "release":
 		close(c.hubs.release)
 	default:

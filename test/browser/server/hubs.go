@@ -8,6 +8,8 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/hubwire/hubwire/hub"
 	"github.com/hubwire/hubwire/negotiate"
@@ -21,13 +23,16 @@ type hubs struct {
 	room   *hub.Hub[RoomClient]
 	raw    *persistent.Server
 
+	term *term // of the tokens that are good
+
 	// release lets those methods return that wait for it.
 	release chan struct{}
 }
 
 func newHubs(options hub.Options, out *printer) (*hubs, error) {
-	options.Authenticate = believe
-	h := &hubs{server: hub.NewServer(options), release: make(chan struct{})}
+	h := &hubs{term: new(term), release: make(chan struct{})}
+	options.Authenticate = h.term.believe
+	h.server = hub.NewServer(options)
 	h.room = hub.Register[RoomClient](h.server, "room", Room{reporter{"room", out}, h.release})
 	hub.Register[ClockClient](h.server, "", ClockTower{reporter{"clockTower", out}})
 	var err error
@@ -35,10 +40,17 @@ func newHubs(options hub.Options, out *printer) (*hubs, error) {
 	return h, err
 }
 
+// A term is what tokens are good for. The end of one makes them all stale.
+type term struct{ atomic.Int64 }
+
 // believe takes whatever name the client gives, in its query or as its token.
-// Only a test may.
-func believe(r *http.Request) (string, error) {
-	return cmp.Or(r.URL.Query().Get("user"), negotiate.BearerToken(r)), nil
+// Only a test may. A token may say for which term it is: ann@0.
+func (t *term) believe(r *http.Request) (string, error) {
+	name, of, dated := strings.Cut(negotiate.BearerToken(r), "@")
+	if dated && of != fmt.Sprint(t.Load()) {
+		return "", negotiate.Denied("")
+	}
+	return cmp.Or(r.URL.Query().Get("user"), name), nil
 }
 
 func (h *hubs) handler() http.Handler {
@@ -223,6 +235,21 @@ func (r Room) Trickle(c *hub.Call[RoomClient]) <-chan int {
 		}
 	}()
 	return numbers
+}
+
+// Pulse streams numbers, one after each while, until nobody wants more.
+func (Room) Pulse(c *hub.Call[RoomClient], milliseconds int) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		every := time.NewTicker(time.Duration(milliseconds) * time.Millisecond)
+		defer every.Stop()
+		for n := 1; yield(n, nil); n++ {
+			select {
+			case <-every.C:
+			case <-c.Done():
+				return
+			}
+		}
+	}
 }
 
 // Crumble streams one number and fails.
