@@ -14,7 +14,7 @@ var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
 
 // snippetImports are the packages that the pages may use without saying so.
 var snippetImports = []string{
-	"context", "errors", "iter", "log", "net/http", "os", "testing", "time",
+	"context", "encoding/json", "errors", "fmt", "iter", "log", "net", "net/http", "os", "os/signal", "syscall", "testing", "time",
 	module + "hub", module + "hub/classic", module + "hub/codec", module + "hub/core", module + "hub/hubtest", module + "negotiate", module + "persistent", module + "transports",
 }
 

@@ -39,8 +39,8 @@ let browser;
 let bin;
 
 // build makes a program of the package in the folder.
-export function build(folder) {
-  execFileSync("go", ["build", "-race", "-o", bin, folder], { cwd: here, stdio: ["ignore", "inherit", "inherit"] });
+export function build(folder, ...flags) {
+  execFileSync("go", ["build", "-race", "-o", bin, ...flags, folder], { cwd: here, stdio: ["ignore", "inherit", "inherit"] });
 }
 
 // launch starts a browser of its own, for a test that does something to it.
@@ -74,13 +74,14 @@ after(async () => {
 export class Program {
   static binary = "server";
 
-  constructor(flags) {
+  constructor(flags, { env, cwd } = {}) {
     this.lines = [];
     this.stderr = "";
     this.waiters = new Set();
     this.commands = 0;
     // The race detector waits a second at the exit if it is not told otherwise.
-    this.child = spawn(path.join(bin, this.constructor.binary), flags, { env: { ...process.env, GORACE: "atexit_sleep_ms=0" } });
+    this.child = spawn(path.join(bin, this.constructor.binary), flags,
+      { cwd, env: { ...process.env, GORACE: "atexit_sleep_ms=0", ...env } });
     this.child.stderr.setEncoding("utf8").on("data", (text) => { this.stderr += text; });
     createInterface({ input: this.child.stdout }).on("line", (line) => this.read(line));
     this.exit = new Promise((resolve) => this.child.on("close", (code, signal) => {

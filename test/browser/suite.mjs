@@ -16,3 +16,4 @@ import "./raw.test.mjs";
 import "./origins.test.mjs";
 import "./chat.test.mjs";
 import "./docs.test.mjs";
+import "./migration.test.mjs";
