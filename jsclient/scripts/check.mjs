@@ -24,6 +24,11 @@ try {
   rmSync(fresh, { recursive: true, force: true });
 }
 
+// npm packs what is in this folder only.
+if (!same(join(root, "LICENSE"), join(root, "../LICENSE"))) {
+  console.error("LICENSE is not that of the repository");
+  process.exit(1);
+}
 quietly("node_modules/publint/src/cli.js", "--strict");
 quietly("node_modules/@arethetypeswrong/cli/dist/index.js", "--pack", ".", "--profile", "esm-only", "--format", "ascii");
 run("scripts/test.mjs");

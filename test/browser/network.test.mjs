@@ -1,5 +1,5 @@
 // Networks and machines that come and go: offline and online, sleep and wake,
-// a proxy that holds responses back, and 1,000 messages under random cuts.
+// proxies that hold responses back and that delay, and 1,000 messages under random cuts.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -231,6 +231,58 @@ describe("a proxy that holds responses back until they are complete", { concurre
   });
 });
 
+// delayed listens before the server and passes every piece on after a while, in
+// order. It returns its address and what closes it.
+async function delayed(url, milliseconds) {
+  const sockets = new Set();
+  const pass = (from, to) => {
+    const queue = []; // Whichever timer is first, the oldest piece goes.
+    const later = (f) => {
+      queue.push(f);
+      setTimeout(() => queue.shift()(), milliseconds());
+    };
+    from.on("data", (piece) => later(() => to.write(piece)));
+    from.on("end", () => later(() => to.end()));
+    from.on("error", () => to.destroy());
+    from.on("close", () => sockets.delete(from));
+    sockets.add(from);
+  };
+  const server = net.createServer((near) => {
+    const far = net.connect(new URL(url).port, "127.0.0.1");
+    pass(near, far);
+    pass(far, near);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const close = () => new Promise((resolve) => {
+    server.close(resolve);
+    sockets.forEach((socket) => socket.destroy());
+  });
+  return { url: `http://127.0.0.1:${server.address().port}`, close };
+}
+
+describe("a proxy that delays every piece by up to 300 ms", { concurrency }, () => {
+  for (const transport of transports) {
+    scenario(`our client on ${transport}: messages, calls, streams and answers`, [], async (scene) => {
+      const proxy = await delayed(scene.server.url, () => 300 * Math.random());
+      try {
+        const ann = await scene.peer(ours, { origin: proxy.url, transports: transport, hubs, answers: { room: { choose: "tea" } } });
+        await ann.invoke("room", "join", "lobby");
+        const reading = ann.drive("stream", "room", "range", [1, 500], null);
+        const calls = Promise.all(numbers(1, 10).map((n) => ann.invoke("room", "add", n, n)));
+        await publish(scene, 1, 100);
+        assert.equal((await scene.server.command("ask", { id: ann.id })).choice, "tea");
+        assert.deepEqual(await calls, numbers(1, 10).map((n) => 2 * n));
+        assert.deepEqual(await reading, { items: numbers(1, 500), complete: true });
+        await assertAll(ann, 100);
+        await ann.stop();
+      } finally {
+        await Promise.all(scene.peers.map((peer) => peer.page.context().close()));
+        await proxy.close();
+      }
+    });
+  }
+});
+
 // randoms returns numbers from 0 to below 1 that are the same for the same seed.
 function randoms(seed) {
   return () => {
@@ -268,5 +320,37 @@ describe("1,000 messages under cuts every 50 to 500 ms", { concurrency }, () => 
         assert.deepEqual(scene.server.events({ event: "disconnected" }), []);
       });
     }
+  }
+
+  for (const transport of transports) {
+    scenario(`our client on ${transport} reads a stream of them, and answers 100 questions, SEED=${seed}`, [], async (scene) => {
+      const random = randoms(seed);
+      const ann = await scene.peer(ours, { transports: transport, hubs, answers: { room: { choose: "tea" } } });
+      const reading = ann.drive("stream", "room", "pulse", [8], count);
+      await ann.wait("item"); // The server has begun.
+      let over = false;
+      const asking = (async () => {
+        const choices = [];
+        while (choices.length < 100) {
+          choices.push((await scene.server.command("ask", { id: ann.id })).choice);
+        }
+        return choices;
+      })();
+      const cutting = (async () => {
+        while (!over) {
+          await new Promise((go) => setTimeout(go, 50 + 450 * random()));
+          await scene.server.command("cut");
+        }
+      })();
+      const { items, ...end } = await reading;
+      over = true;
+      assert.deepEqual(await asking, Array.from({ length: 100 }, () => "tea"));
+      await cutting;
+      assert.deepEqual(items, numbers(1, count));
+      assert.deepEqual(end, {});
+      assert.equal((await ann.wait("question")).length, 100, "each came once");
+      assert.ok((await ann.wait("reconnected")).length >= 10);
+      assert.deepEqual(await ann.wait("gap", 0), []);
+    });
   }
 });

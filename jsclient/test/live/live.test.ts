@@ -129,6 +129,25 @@ test("fallback: WebSocket and EventSource are refused on the way, long polling i
   await ann.stop();
 });
 
+test("Node as it is: what it lacks is told, and what it has is used", { timeout: 20_000 }, async () => {
+  const ann = new HubConnection(`http://127.0.0.1:${chat.port}/signalr`, { query: { name: "ann" } });
+  const failed: string[] = [];
+  ann.on("transportfailed", ({ transport, error }) => void failed.push(`${transport}: ${error.message}`));
+  const hub = ann.hub("chat");
+  const joined = new Promise((done) => hub.on("addMessage", (...message: unknown[]) => done(message)));
+  await ann.start();
+  if ("WebSocket" in globalThis) {
+    assert.equal(ann.transport, "webSockets");
+  } else {
+    assert.equal(ann.transport, "longPolling");
+    assert.deepEqual(failed, ["webSockets: there is no WebSocket here", "serverSentEvents: there is no EventSource here"]);
+  }
+  await hub.invoke("join", "node");
+  await hub.invoke("say", "node", "hello");
+  assert.deepEqual(await joined, ["ann", "hello", "node"]);
+  await ann.stop();
+});
+
 test("a server that restarts with other keys: clients go to reconnecting at once, and learn that they cannot come back", { timeout: 60_000 }, async () => {
   const old = await Chat.run(program.executable);
   const people = [all, "serverSentEvents", "longPolling"] as const;
