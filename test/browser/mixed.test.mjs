@@ -64,6 +64,25 @@ describe("four kinds of client in one room", { concurrency }, () => {
     });
   }
 
+  scenario("WebSockets that are cut again and again: nobody misses anything", [], async (scene) => {
+    const options = { hubs: { room: ["numbered"] }, transports: "webSockets", stateful: true };
+    const peers = await Promise.all(kinds.map(({ document }) => scene.peer(document, options)));
+    await Promise.all(peers.map((peer) => peer.invoke("room", "join", "lobby")));
+    const streaming = scene.server.command("stream", { group: "lobby", every: "4ms" });
+    for (const cut of numbers(1, 5)) {
+      await Promise.all(peers.map((peer) => peer.wait("message", 50 * cut)));
+      await scene.server.command("cut");
+    }
+    await Promise.all(peers.map((peer) => peer.wait("message", 300)));
+    await scene.server.command("release");
+    const { last } = await streaming;
+    for (const peer of peers) {
+      assert.deepEqual(await peer.messages(last), numbers(1, last).map((n) => [n]));
+    }
+    assert.equal(scene.server.events({ event: "connected" }).length, peers.length);
+    assert.deepEqual(scene.server.events({ event: "disconnected" }), []);
+  });
+
   scenario("one user in four pages, a group, and everyone but the caller", [], async (scene) => {
     const peers = await Promise.all(kinds.map(({ document }) => scene.peer(document, { hubs, query: { user: "zoe" } })));
     await peers[2].invoke("room", "tell", "zoe", "to all of me");
