@@ -33,8 +33,8 @@ describe("the official Core client", { concurrency }, () => {
       assert.equal(await ann.invoke("room", "join", "red"), null);
       await ann.invoke("room", "join", "blue");
       await bob.invoke("room", "join", "blue");
-      await bob.drive("tell", "tellOthers", "blue", "without bob");
-      await bob.drive("tell", "say", "red", "for red");
+      await bob.drive("tell", "room", "tellOthers", "blue", "without bob");
+      await bob.drive("tell", "room", "say", "red", "for red");
       await bob.invoke("room", "tell", "ann", "psst");
       await ann.invoke("room", "leave", "blue");
       await bob.invoke("room", "say", "blue", "without ann");
@@ -49,17 +49,17 @@ describe("the official Core client", { concurrency }, () => {
     });
 
     scenario(`${name}: streams both ways, and answers`, [], async (scene) => {
-      const ann = await scene.peer(document, options("ann", { answers: { choose: "tea" } }));
+      const ann = await scene.peer(document, options("ann", { answers: { room: { choose: "tea" } } }));
       const bob = await scene.peer(document, options("bob"));
-      assert.deepEqual(await ann.drive("stream", "range", [5, 500], null), { items: numbers(5, 504), complete: true });
-      assert.deepEqual(await ann.drive("stream", "crumble", [], null),
+      assert.deepEqual(await ann.drive("stream", "room", "range", [5, 500], null), { items: numbers(5, 504), complete: true });
+      assert.deepEqual(await ann.drive("stream", "room", "crumble", [], null),
         { items: [1], error: "An error occurred on the server while streaming results. HubException: that was all" });
-      assert.deepEqual(await ann.drive("stream", "trickle", [], 10), { items: numbers(1, 10) });
+      assert.deepEqual(await ann.drive("stream", "room", "trickle", [], 10), { items: numbers(1, 10) });
       await scene.server.event({ event: "trickled", id: ann.id });
 
       const parts = numbers(1, 200).map(String);
-      assert.deepEqual(await ann.drive("upload", "concat", ["+"], parts), { ok: true, result: parts.join("+") });
-      const broken = await ann.drive("upload", "concat", ["+"], ["a", "b"], "the disk is full");
+      assert.deepEqual(await ann.drive("upload", "room", "concat", ["+"], parts), { ok: true, result: parts.join("+") });
+      const broken = await ann.drive("upload", "room", "concat", ["+"], ["a", "b"], "the disk is full");
       assert.match(broken.message, /HubException: after 2: .*the disk is full/);
 
       assert.equal(await bob.invoke("room", "ask", ann.id, "tea or coffee?"), "tea");
@@ -97,7 +97,7 @@ describe("the official Core client", { concurrency }, () => {
 
       await ann.restart();
       assert.notEqual(ann.id, first);
-      await ann.drive("tell", "kickMe");
+      await ann.drive("tell", "room", "kickMe");
       await scene.server.event({ event: "disconnected", id: ann.id, stopCalled: false });
       assert.deepEqual((await ann.wait("over", 2))[1], { kind: "over", reason: null }, "an abort is no error");
       assert.deepEqual(await ann.wait("is reconnecting", 0), [], "and who is thrown out does not come back");
@@ -139,9 +139,9 @@ describe("the official Core client", { concurrency }, () => {
         const ann = await scene.peer(`core.html?client=${client}`, { transports: transport, hubs, query: { user: "ann" } });
         assert.equal(ann.transport, transport);
         await ann.invoke("room", "join", "lobby");
-        await ann.drive("tell", "say", "lobby", "hello");
+        await ann.drive("tell", "room", "say", "lobby", "hello");
         assert.deepEqual(await ann.messages(1), [["ann", "hello", "lobby"]]);
-        assert.deepEqual(await ann.drive("stream", "range", [1, 50], null), { items: numbers(1, 50), complete: true });
+        assert.deepEqual(await ann.drive("stream", "room", "range", [1, 50], null), { items: numbers(1, 50), complete: true });
         assert.match((await ann.failure("room", "refuse")).message, /HubException: the room is full$/);
         await ann.stop();
         await ann.wait("over");

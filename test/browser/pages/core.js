@@ -7,8 +7,9 @@
   const binary = new URLSearchParams(location.search).get("protocol") === "messagepack";
   let connection;
 
-  // options: url, hubs (one name to client methods), answers (client method to
-  // what it returns), query, transports, reconnect, stateful, token.
+  // options: url, hubs (one name to client methods), answers (the same name to
+  // client methods and what they return), query, transports, reconnect,
+  // stateful, token.
   function build({ url, hubs, query = {}, transports, reconnect, stateful, token }) {
     const [hub] = Object.keys(hubs);
     const builder = new signalR.HubConnectionBuilder().configureLogging(signalR.LogLevel.Warning);
@@ -34,7 +35,7 @@
     for (const method of methods) {
       connection.on(method, (...args) => journal.add("message", { hub, method, args }));
     }
-    for (const [method, answer] of Object.entries(answers)) {
+    for (const [method, answer] of Object.entries(answers[hub] ?? {})) {
       connection.on(method, () => answer);
     }
     connection.onreconnecting?.((error) => journal.add("is reconnecting", { reason: error?.message }));
@@ -66,11 +67,11 @@
 
     invoke: (_, method, args) => answerOf(connection.invoke(method, ...args)),
 
-    tell: (method, ...args) => connection.send(method, ...args),
+    tell: (_, method, ...args) => connection.send(method, ...args),
 
     // Resolves with what came and with how it ended. Enough is how many are
     // wanted, null for all.
-    stream(method, args, enough) {
+    stream(_, method, args, enough) {
       return new Promise((resolve) => {
         const items = [];
         const subscription = connection.stream(method, ...args).subscribe({
@@ -89,7 +90,7 @@
 
     // Calls a method whose last argument is a stream, and ends the stream with
     // the failure, if there is one.
-    upload(method, args, items, failure) {
+    upload(_, method, args, items, failure) {
       const subject = new signalR.Subject();
       const answer = answerOf(connection.invoke(method, ...args, subject));
       items.forEach((item) => subject.next(item));
