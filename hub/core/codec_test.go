@@ -184,7 +184,7 @@ func TestValuesThatDoNotFit(t *testing.T) {
 	}{
 		{"\xcd\x01\x2c", new(int8)}, {"\xff", new(uint8)}, {"\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00", new(int)}, {"\x05", new(string)},
 		{"\xa1x", new(int)}, {"\xc3", new(int)}, {"\xdd\x7f\xff\xff\xff", new([]int)}, {"\xc6\x7f\xff\xff\xff", new([]byte)}, {"\x91", new([]int)},
-		{strings.Repeat("\x91", 100), new(any)}, {"", new(int)}, {"\xc1", new(any)},
+		{"\xc7\x02\x05xy", new(any)}, {"\x81\xa1a\xd4\x05x", new(map[string]any)}, {strings.Repeat("\x91", 100), new(any)}, {"", new(int)}, {"\xc1", new(any)},
 	} {
 		if err := core.Values.Unmarshal([]byte(c.data), c.into); err == nil {
 			t.Errorf("%x into %T: %v", c.data, c.into, reflect.ValueOf(c.into).Elem())
@@ -213,6 +213,34 @@ func FuzzDecodeMessagePack(f *testing.F) {
 			_ = core.Values.Unmarshal(b, &v) // must not fall over
 			return len(b) > 0
 		})
+	})
+}
+
+// Whatever decodes is a value that has a form again, and the same one from then
+// on.
+func FuzzValues(f *testing.F) {
+	for _, s := range []string{"\x85\xa1x\x01\xa1f\xcb\x7f\xf0\x00\x00\x00\x00\x00\x00\xa1a\xa2hi\xa1d\xc4\x01\x00\xa1t\xd6\xff\x5e\x0b\xe1\x00",
+		"\xc7\x0c\xff\x3b\x9a\xc9\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\xc7\x02\x05xy", "\x82\xa1n\xa13\xa1r\x93\xc0\xc3\xd3\xff\xff\xff\xff\xff\xff\xff\xff",
+		"\x81\xa1b\xcf\xff\xff\xff\xff\xff\xff\xff\xff", "\xdf\xff\xff\xff\xff", "\xdb\x7f\xff\xff\xff", "\x81\x91\x01\x02"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, p []byte) {
+		for _, into := range []any{new(any), new(sample), new(own), new([]int), new(map[string]any), new(time.Time), new(string), new([]byte)} {
+			if core.Values.Unmarshal(p, into) != nil {
+				continue
+			}
+			first, err := core.Values.Marshal(into)
+			if err != nil {
+				t.Fatalf("%x is %+v, which has no form: %v", p, reflect.ValueOf(into).Elem(), err)
+			}
+			again := reflect.New(reflect.TypeOf(into).Elem()).Interface()
+			if err := core.Values.Unmarshal(first, again); err != nil {
+				t.Fatalf("%x becomes %x, which does not decode into %T: %v", p, first, into, err)
+			}
+			if second, err := core.Values.Marshal(again); err != nil || len(second) != len(first) { // maps have no order
+				t.Fatalf("%x becomes %x and then %x, %v", p, first, second, err)
+			}
+		}
 	})
 }
 

@@ -5,14 +5,18 @@ import "github.com/hubwire/hubwire/hub/codec"
 // A reader walks over MessagePack. When something is not as it should be it
 // turns bad, and every read that follows returns nothing.
 type reader struct {
-	b   []byte
-	bad bool
+	b       []byte
+	bad     bool
+	foreign bool // an extension was passed over that is no timestamp
 }
 
 // maxDepth bounds the nesting of a value, as the reference server does.
 const maxDepth = 64
 
-const codeNil = 0xc0
+const (
+	codeNil   = 0xc0
+	timestamp = -1 // the one extension that is defined
+)
 
 // take returns the next n bytes.
 func (r *reader) take(n int) []byte {
@@ -169,7 +173,7 @@ func (r *reader) skip(depth int) {
 	case c >= 0xc4 && c <= 0xc6: // bin
 		r.take(r.size(1 << (c - 0xc4)))
 	case c >= 0xc7 && c <= 0xc9: // ext
-		r.take(1 + r.size(1<<(c-0xc7)))
+		r.extension(r.size(1 << (c - 0xc7)))
 	case c == 0xca:
 		r.take(4)
 	case c == 0xcb:
@@ -177,7 +181,7 @@ func (r *reader) skip(depth int) {
 	case c >= 0xcc && c <= 0xd3:
 		r.take(1 << (c & 3))
 	case c >= 0xd4 && c <= 0xd8: // fixext
-		r.take(1 + 1<<(c-0xd4))
+		r.extension(1 << (c - 0xd4))
 	case c >= 0xd9 && c <= 0xdb:
 		r.take(r.size(1 << (c - 0xd9)))
 	case c == 0xdc, c == 0xdd:
@@ -186,6 +190,13 @@ func (r *reader) skip(depth int) {
 		r.elements(2*r.size(2<<(c-0xde)), depth)
 	default:
 		r.bad = true
+	}
+}
+
+// extension passes over the type and the data of an extension.
+func (r *reader) extension(n int) {
+	if p := r.take(1 + n); p != nil && int8(p[0]) != timestamp {
+		r.foreign = true
 	}
 }
 

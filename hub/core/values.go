@@ -3,6 +3,7 @@ package core
 import (
 	stdencoding "encoding"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"sync"
 	"time"
@@ -74,6 +75,9 @@ func appendArray(b []byte, n int) []byte {
 
 // Unmarshal decodes one value into v, a pointer.
 func (values) Unmarshal(data []byte, v any) error {
+	if foreign(data) { // which the library makes a value of its own
+		return errForeign
+	}
 	if !ownForm(reflect.TypeOf(v).Elem()) {
 		return msgpack.NewDecoderBytes(data, handle).Decode(v)
 	}
@@ -86,6 +90,15 @@ func (values) Unmarshal(data []byte, v any) error {
 		return err
 	}
 	return codec.JSON.Unmarshal(text, v)
+}
+
+var errForeign = errors.New("the value has an extension that is no timestamp")
+
+// foreign reports whether a value holds an extension that stands for nothing.
+func foreign(data []byte) bool {
+	r := reader{b: data}
+	r.skip(0)
+	return r.foreign
 }
 
 // viaJSON returns the value that the JSON of v stands for, numbers whole where

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/hubwire/hubwire/negotiate"
@@ -155,6 +158,47 @@ func FuzzHandshake(f *testing.F) {
 			if problem != "" && !json.Valid(bytes.TrimSuffix(handshakeError(problem), []byte{separator})) {
 				t.Fatalf("%q: %s", m, handshakeError(problem))
 			}
+		}
+	})
+}
+
+// A length is read as it was written, and not at all where a byte is missing.
+func FuzzLength(f *testing.F) {
+	for _, n := range []uint32{0, 1, 127, 128, 16383, 16384, 1 << 21, maxBody} {
+		f.Add(n)
+	}
+	f.Fuzz(func(t *testing.T, n uint32) {
+		n %= 1 << 20 // for the memory
+		prefix := AppendLength(nil, int(n))
+		if len(prefix) > maxPrefix {
+			t.Fatalf("%d takes %d bytes", n, len(prefix))
+		}
+		record := append(prefix, make([]byte, n)...)
+		if m, size, err := cutBinary(record, -1, 0); err != nil || size != len(record) || len(m) != int(n) {
+			t.Fatalf("%d is read as %d in %d bytes, %v", n, len(m), size, err)
+		}
+		if _, size, err := cutBinary(record[:len(record)-1], -1, 0); err != nil || size != 0 {
+			t.Fatalf("%d without its last byte: %d bytes, %v", n, size, err)
+		}
+	})
+}
+
+// What a client asks negotiate for is answered with a version or with a text,
+// and what it accepts is read without an accident.
+func FuzzNegotiate(f *testing.F) {
+	for _, s := range []string{"", "negotiateVersion=1", "NEGOTIATEVERSION=5", "negotiateVersion=-1", "negotiateVersion=99999999999", "negotiateVersion=%zz", "id=x&id=y"} {
+		f.Add(s, "text/html, Text/Event-Stream ;q=0.1")
+	}
+	d := New(Options{})
+	f.Fuzz(func(t *testing.T, query, accept string) {
+		q := &request{r: httptest.NewRequest("POST", "/", nil), dialect: d, query: negotiate.ParseQuery(query)}
+		version, problem := q.version()
+		if version < 0 || version > 1 || problem != "" && (version != 0 || strings.ContainsAny(problem, "\r\n")) {
+			t.Fatalf("%q is answered with %d %q", query, version, problem)
+		}
+		_ = q.claims("negotiate")
+		if accepts(http.Header{"Accept": {accept}}, "text/event-stream") && !strings.Contains(strings.ToLower(accept), "text/event-stream") {
+			t.Fatalf("%q accepts events", accept)
 		}
 	})
 }

@@ -256,6 +256,7 @@ func (s *Stream) Next() (string, error) {
 			return "", err
 		}
 		if s.queued, err = s.split(chunk); err != nil {
+			s.client.T.Error(err) // whatever the test waits for
 			return "", err
 		}
 	}
