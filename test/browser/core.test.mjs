@@ -133,6 +133,15 @@ describe("the official Core client", { concurrency }, () => {
     });
   }
 
+  scenario("WebSockets without negotiate", [], async (scene) => {
+    const ann = await scene.peer("core.html", { hubs, query: { user: "ann" }, transports: "webSockets", skipNegotiation: true });
+    await ann.invoke("room", "join", "lobby");
+    await ann.invoke("room", "say", "lobby", "hello");
+    assert.deepEqual(await ann.messages(1), [["ann", "hello", "lobby"]]);
+    await ann.stop();
+    await scene.server.event({ event: "disconnected", id: ann.id, stopCalled: true });
+  });
+
   for (const client of ["signalr-1", "signalr-3", "signalr-5"]) {
     for (const transport of transports) {
       scenario(`${client} on ${transport}: calls, groups, a stream, the end`, [], async (scene) => {

@@ -8,12 +8,12 @@
   let connection;
 
   // options: url, hubs (one name to client methods), answers (the same name to
-  // client methods and what they return), query, transports, reconnect,
-  // stateful, token.
-  function build({ url, hubs, query = {}, transports, reconnect, stateful, token }) {
+  // client methods and what they return), query, transports, skipNegotiation,
+  // reconnect, stateful, token.
+  function build({ url, hubs, query = {}, transports, skipNegotiation, reconnect, stateful, token }) {
     const [hub] = Object.keys(hubs);
     const builder = new signalR.HubConnectionBuilder().configureLogging(signalR.LogLevel.Warning);
-    const settings = token ? { accessTokenFactory: () => token } : {};
+    const settings = { skipNegotiation, ...(token && { accessTokenFactory: () => token }) };
     if (transports) {
       settings.transport = [transports].flat().reduce((all, name) => all | masks[name], 0);
     }
