@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,24 +159,29 @@ func TestSlowBodies(t *testing.T) {
 
 // What takes longer than the body may, after it, has nothing to fear.
 func TestSlowAnswers(t *testing.T) {
-	const limit = 100 * time.Millisecond
-	var thought atomic.Bool
-	s := start(t, persistent.Handler{
-		OnReceived: func(*persistent.Conn, []byte) error {
-			time.Sleep(3 * limit)
-			thought.Store(true)
-			return nil
-		},
-	}, persistent.Options{BodyTimeout: limit})
-	c := s.client()
-	c.Open("longPolling")
-	if r := c.Send("longPolling", "think about it"); r.Status != http.StatusOK || !thought.Load() {
-		t.Errorf("a send with a slow handler gets %d, before its end: %v", r.Status, !thought.Load())
-	}
-	poll := c.Poll()
-	time.Sleep(3 * limit)
-	s.must(s.Broadcast("at last"))
-	poll.WantMessage("a poll that was held", "at last")
+	synctest.Test(t, func(t *testing.T) {
+		const limit = time.Second
+		thought := false
+		s := raw(t, persistent.Handler{
+			OnReceived: func(*persistent.Conn, []byte) error {
+				time.Sleep(3 * limit)
+				thought = true
+				return nil
+			},
+		}, persistent.Options{BodyTimeout: limit})
+		client, stop := classictest.Serve(t, s.Server)
+		defer stop()
+		c := client("/raw")
+		c.Open("longPolling")
+		if r := c.Send("longPolling", "think about it"); r.Status != http.StatusOK || !thought {
+			t.Errorf("a send with a slow handler gets %d, before its end: %v", r.Status, !thought)
+		}
+		poll := c.Poll()
+		time.Sleep(3 * limit)
+		s.must(s.Broadcast("at last"))
+		poll.WantMessage("a poll that was held", "at last")
+		s.must(s.Shutdown(t.Context()))
+	})
 }
 
 // A goneWriter is the ResponseWriter of a client that has gone. It counts how
