@@ -138,8 +138,6 @@ func (c *connection) question(ctx context.Context, k *call, m codec.Call, args [
 			return nil, c.lost()
 		}
 		return nil, ctx.Err()
-	case <-c.server.stopping.Done():
-		return nil, errStopping
 	}
 }
 

@@ -239,18 +239,26 @@ func TestAskTooEarly(t *testing.T) {
 	}
 }
 
-// A shutdown does not wait for clients.
+// A shutdown waits for the answers of clients no longer than it may.
 func TestShutdownEndsQuestions(t *testing.T) {
-	s, _, _ := newQuizSite(t)
-	c := s.core("", "quiz").Open("webSockets")
-	c.Send(invocation("a", "greet", "[]"))
-	c.Want("the question", `"s1"`)
-	began := time.Now()
-	stop(t, s)
-	if since := time.Since(began); since > 5*time.Second {
-		t.Errorf("shutdown took %v", since)
-	}
-	c.WantExactly("the call", failed("a", "An unexpected error occurred invoking 'greet' on the server. HubException: The server is shutting down."))
+	inDock(t, hub.Options{}, func(t *testing.T, d *dock) {
+		hub.Register[QuizClient](d.Server, "quiz", new(Quiz))
+		c := d.client()
+		c.URL = strings.Replace(c.URL, "dock", "quiz", 1)
+		s := c.Open("webSockets")
+		s.Send(invocation("a", "greet", "[]"))
+		s.Want("the question", `"s1"`)
+		go s.WantEnd("the end")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		if err := d.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("shutdown: %v", err)
+		}
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("shutdown took %v", took)
+		}
+	})
 }
 
 func unmarshal(t *testing.T, message string, v any) {

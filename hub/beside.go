@@ -41,46 +41,24 @@ func (b *beside) unlock() {
 	b.conn.Release()
 }
 
-// begin counts a call that runs beside the queue. It reports false when none
-// may any more.
-func (c *connection) beginBeside() bool {
-	if !c.server.lanes.begin() {
-		return false
-	}
-	if !c.beside.calls.begin() {
-		c.server.lanes.end()
-		return false
-	}
-	return true
-}
-
-func (c *connection) endBeside() {
-	c.beside.calls.end()
-	c.server.lanes.end()
-}
-
-// invokeBeside runs a call that streams beside the queue.
-func (c *connection) invokeBeside(k *call) {
-	if c.beside.calls.count() >= c.server.opts.MaxQueuedCalls {
-		c.refuseBusy(k)
-		return
-	}
-	if !c.beginBeside() {
-		k.answer.Reject(errShuttingDown)
-		return
+// acceptBeside runs a call that streams beside the queue.
+func (c *connection) acceptBeside(k *call) *callError {
+	calls := &c.beside.calls
+	if calls.count() >= c.server.opts.MaxQueuedCalls || !calls.begin() {
+		return errBusy
 	}
 	ctx, cancel := context.WithCancelCause(c.conn.Context())
 	k.Context, k.cancel = ctx, cancel
 	if err := c.beside.open(k); err != nil {
 		cancel(nil)
-		c.endBeside()
-		c.refuse(k.answer, k.inv, err.kind, err.text)
-		return
+		calls.end()
+		return err
 	}
 	if k.inv.Detached {
 		k.detach()
 	}
 	go k.serveBeside()
+	return nil
 }
 
 // detach answers the call with a receipt. What completes it will be a message
@@ -101,8 +79,11 @@ func (mailbox) Reject(*negotiate.Refusal) {}
 
 // serveBeside runs a call, streams its result, and answers it.
 func (k *call) serveBeside() {
-	defer k.conn.endBeside()
-	stopped := context.AfterFunc(k.hub.server.stopping, func() { k.cancel(errStopping) })
+	defer k.conn.beside.calls.end()
+	stopped := func() bool { return false }
+	if k.method.stream != nil {
+		stopped = context.AfterFunc(k.hub.server.stopping, func() { k.cancel(errStopping) })
+	}
 	result, err := k.run()
 	if err == nil && k.method.stream != nil {
 		err = k.pump(result)
@@ -223,7 +204,7 @@ func (k *call) serveInTurn() {
 		defer close(done)
 		k.serve()
 		if k.turn.end() {
-			k.conn.endBeside()
+			k.conn.beside.calls.end()
 		}
 	}()
 	select {
@@ -241,7 +222,7 @@ func (k *call) giveWay() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.gone || t.ended || !k.conn.beginBeside() {
+	if t.gone || t.ended || !k.conn.beside.calls.begin() {
 		return
 	}
 	t.gone = true

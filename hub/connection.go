@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"context"
 	"slices"
 	"sync"
 
@@ -100,5 +99,5 @@ func (c *connection) settle() {
 	for _, q := range lanes {
 		<-q.Idle()
 	}
-	_ = c.beside.calls.drain(context.Background()) // their context has ended
+	<-c.beside.calls.close() // their context has ended
 }

@@ -69,47 +69,36 @@ func (c *connection) invoke(in persistent.Incoming, inv *codec.Invocation) {
 		c.refuse(in, inv, codec.NotFound, fmt.Sprintf("There is no hub %q.", inv.Hub))
 		return
 	}
-	k := newInvocation(h, c, in, inv)
-	serve := k.serve
-	if h.client.asks {
-		serve = k.serveInTurn
-	}
-	switch {
-	case k.method != nil && k.method.streams():
-		c.invokeBeside(k)
-	case h.width > 1:
-		c.invokeOnLane(k, serve)
-	case !c.conn.Queue().Offer(serve):
-		c.refuseBusy(k)
-	}
-}
-
-// invokeOnLane queues a call beside the connection's queue.
-func (c *connection) invokeOnLane(k *call, serve func()) {
-	calls := &c.server.lanes
-	if !calls.begin() {
-		k.answer.Reject(errShuttingDown)
+	if !c.server.calls.begin() {
+		c.refuse(in, inv, codec.Busy, errStopping.Message)
 		return
 	}
-	served := func() {
-		defer calls.end()
-		serve()
-	}
-	if !c.lane(k.hub).Offer(served) {
-		calls.end()
-		c.refuseBusy(k)
+	if err := c.accept(newInvocation(h, c, in, inv)); err != nil {
+		c.server.calls.end()
+		c.refuse(in, inv, err.kind, err.text)
 	}
 }
 
-func (c *connection) refuseBusy(k *call) {
-	c.refuse(k.answer, k.inv, codec.Busy, "Too many calls of this connection are waiting.")
+// accept lets the call run in its turn.
+func (c *connection) accept(k *call) *callError {
+	serve := k.serve
+	if k.hub.client.asks {
+		serve = k.serveInTurn
+	}
+	queue := c.conn.Queue()
+	switch {
+	case k.method != nil && k.method.streams():
+		return c.acceptBeside(k)
+	case k.hub.width > 1:
+		queue = c.lane(k.hub)
+	}
+	if !queue.Offer(serve) {
+		return errBusy
+	}
+	return nil
 }
 
-var errShuttingDown = &negotiate.Refusal{
-	Status: http.StatusServiceUnavailable,
-	Reason: "shutting_down",
-	Text:   "The server is shutting down.",
-}
+var errBusy = &callError{codec.Busy, "Too many calls of this connection are waiting."}
 
 // find returns the hub of that name, or the connection's one hub where the
 // protocol does not name it.
@@ -155,6 +144,7 @@ func (k *call) serve() {
 }
 
 func (k *call) reply(result any, err error) {
+	defer k.conn.server.calls.end()
 	k.returned.Store(true)
 	k.answer.Reply(k.complete(result, err))
 }

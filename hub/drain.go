@@ -5,55 +5,59 @@ import (
 	"sync"
 )
 
-// inFlight counts the calls that run beside the queues of their connections,
-// and tells when the last has returned. The zero value is ready for use.
+// inFlight counts what goes on, and tells when the last of it has ended. The zero
+// value is ready for use.
 type inFlight struct {
-	mu       sync.Mutex
-	calls    int
-	draining bool
-	idle     chan struct{} // closed when draining and no call is left
+	mu      sync.Mutex
+	running int
+	closed  bool
+	idle    chan struct{} // non-nil when closed; closed when nothing is left
 }
 
-// begin counts a call. It reports false when no more may begin.
+// begin counts one more. It reports false when no more may begin.
 func (f *inFlight) begin() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.draining {
+	if f.closed {
 		return false
 	}
-	f.calls++
+	f.running++
 	return true
 }
 
-// count returns how many calls there are.
+// count returns how many there are.
 func (f *inFlight) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.calls
+	return f.running
 }
 
 func (f *inFlight) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls--
-	if f.draining && f.calls == 0 {
+	f.running--
+	if f.closed && f.running == 0 {
 		close(f.idle)
 	}
 }
 
-// drain lets no more calls begin and waits for those that have. The error is
-// ctx's.
-func (f *inFlight) drain(ctx context.Context) error {
+// close lets no more begin. The channel is closed when those that have are over.
+func (f *inFlight) close() (idle <-chan struct{}) {
 	f.mu.Lock()
-	if !f.draining {
-		f.draining, f.idle = true, make(chan struct{})
-		if f.calls == 0 {
+	defer f.mu.Unlock()
+	if !f.closed {
+		f.closed, f.idle = true, make(chan struct{})
+		if f.running == 0 {
 			close(f.idle)
 		}
 	}
-	f.mu.Unlock()
+	return f.idle
+}
+
+// await waits until done is closed. The error is ctx's.
+func await(ctx context.Context, done <-chan struct{}) error {
 	select {
-	case <-f.idle:
+	case <-done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -26,7 +26,7 @@ type Server struct {
 	stopping  context.Context // ends when Shutdown begins
 	stop      context.CancelFunc
 
-	lanes     inFlight // the calls that run beside the queues of their connections
+	calls     inFlight // the calls that were taken and are not over
 	attending inFlight // the connections whose presence is tracked
 
 	register sync.Mutex // held while hubs changes
@@ -80,14 +80,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.endpoint.ServeHTTP(w, r)
 }
 
-// Shutdown stops taking connections and calls, lets running calls finish,
-// tells clients to come back elsewhere, and returns when nothing is left
-// running or ctx ends. Streams end at once, and so do waits for the answers of
-// clients: nothing comes in any more.
+// Shutdown stops taking connections and calls, lets the calls that it has taken
+// finish, tells clients to come back elsewhere, and returns when nothing is left
+// running or ctx ends. A call may still wait for the answer of a client, or for
+// a stream from it. A stream to a client, which may well have no end, ends at
+// once, and tells it why.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.endpoint.Drain()
+	idle := s.calls.close()
 	s.stop()
-	late := s.lanes.drain(ctx)
-	if err := cmp.Or(s.endpoint.Shutdown(ctx), late, s.attending.drain(ctx)); err != nil {
+	late := await(ctx, idle)
+	if err := cmp.Or(s.endpoint.Shutdown(ctx), late, await(ctx, s.attending.close())); err != nil {
 		return err
 	}
 	return s.settlePresence(ctx)
@@ -99,10 +102,8 @@ func (s *Server) settlePresence(ctx context.Context) error {
 		if h.presence == nil {
 			continue
 		}
-		select {
-		case <-h.presence.notices.Idle():
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := await(ctx, h.presence.notices.Idle()); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hubwire/hubwire/hub"
 	"github.com/hubwire/hubwire/persistent/core/coretest"
@@ -264,30 +264,48 @@ func stop(t *testing.T, s *site) {
 	}
 }
 
-// A shutdown ends streams in both directions and tells their clients.
-func TestShutdownEndsStreams(t *testing.T) {
-	s, p := newPipeSite(t, hub.Options{})
-	c := s.core("", "pipes").Open("webSockets")
-	c.Send(stream("a", "silent", "[]"))
-	c.WantExactly("an item", itemOf("a", 1))
-	c.Send(invocation("b", "sum", "[1]", "0"))
-	if r := c.Invoke("plain", 7); string(r.Result) != "7" {
-		t.Error(r.Raw)
+// A shutdown ends streams to clients and tells them. No call is taken from then
+// on, of whatever kind, but those that were taken get what they wait for: items
+// of a stream from the client, and its answer.
+func TestShutdownOfStreams(t *testing.T) {
+	const stopping = "HubException: The server is shutting down."
+	refused := func(id, method string) string {
+		return failed(id, "Failed to invoke '"+method+"' due to an error on the server. "+stopping)
 	}
-	began := time.Now()
-	stop(t, s)
-	if since := time.Since(began); since > 5*time.Second {
-		t.Errorf("shutdown took %v", since)
-	}
-	p.events.wait(t, 2)
-	got := strings.Join(c.WantEnd("the end"), "")
-	for _, want := range []string{
-		failed("a", "An error occurred on the server while streaming results. HubException: The server is shutting down."),
-		failed("b", "An unexpected error occurred invoking 'sum' on the server. HubException: The server is shutting down."),
-	} {
-		if !strings.Contains(got, want) {
-			t.Errorf("got %s, want %s in it", got, want)
+	for _, transport := range transportNames {
+		s, p := newPipeSite(t, hub.Options{})
+		hub.Register[QuizClient](s.Server, "quiz", new(Quiz))
+		hub.Register[RoomClient](s.Server, "lanes", newPipes(), hub.Concurrently(2))
+		c, lanes, quiz := s.core("", "pipes").Open(transport), s.core("", "lanes").Open(transport), s.core("", "quiz").Open(transport)
+		c.Send(stream("a", "silent", "[]"))
+		c.WantExactly("an item", itemOf("a", 1))
+		c.Send(invocation("b", "sum", "[10]", "0"), itemOf("0", 1))
+		quiz.Send(invocation("c", "greet", "[]"))
+		quiz.WantExactly("the question", question("s1", "name", "[]"))
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			stop(t, s)
+		}()
+		c.WantExactly("the stream", failed("a", "An error occurred on the server while streaming results. "+stopping))
+		c.Send(invocation("d", "plain", "[7]"), stream("e", "count", "[1]"), invocation("f", "sum", "[10]", "1"))
+		for id, method := range map[string]string{"d": "plain", "e": "count", "f": "sum"} {
+			if r := c.Completion(id); r.Raw != refused(id, method) {
+				t.Errorf("a call that comes too late: %s", r.Raw)
+			}
 		}
+		if r := lanes.Invoke("plain", 7); !strings.Contains(r.Error, stopping) {
+			t.Errorf("a call that comes too late, in a lane: %s", r.Raw)
+		}
+		if r := s.client("", "pipes").Negotiate().Get("connect", "transport", "longPolling"); r.Status != http.StatusServiceUnavailable {
+			t.Errorf("a client that comes too late gets %d", r.Status)
+		}
+		c.Send(itemOf("0", 2), done("0"))
+		c.WantExactly("the sum", answer("b", 30))
+		quiz.Send(answer("s1", "ann"))
+		quiz.WantExactly("the result", answer("c", "hello ann"))
+		<-over
+		p.events.wait(t, 1)
 	}
 }
 

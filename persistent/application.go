@@ -43,7 +43,9 @@ type Application interface {
 	Reconnected(c *Conn, missed Missed) error
 
 	// Received takes one incoming payload. Calls for one connection come in
-	// the order in which the payloads arrived. It must not block.
+	// the order in which the payloads arrived. It must not block. While the
+	// endpoint drains ([Endpoint.Draining]) calls that run may still wait for
+	// what comes; the application turns new ones away.
 	Received(c *Conn, in Incoming)
 
 	// Disconnected is called exactly once for a connection for which Connected

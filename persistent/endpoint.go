@@ -68,7 +68,7 @@ type phase int
 
 const (
 	serving  phase = iota
-	draining       // no new connections or calls; running calls finish
+	draining       // no new connections; the application finishes its calls
 	closed
 )
 

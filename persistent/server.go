@@ -135,7 +135,11 @@ func (a rawApplication) Disconnected(c *Conn, stopCalled bool) {
 }
 
 func (a rawApplication) Received(c *Conn, in Incoming) {
-	if a.handler.OnReceived == nil {
+	switch {
+	case a.Draining():
+		in.Reject(errShuttingDown)
+		return
+	case a.handler.OnReceived == nil:
 		in.Reply(nil)
 		return
 	}

@@ -8,11 +8,22 @@ import (
 	"github.com/hubwire/hubwire/persistent/dialect"
 )
 
-// Shutdown ends the endpoint in good order: it takes no new connections and no
-// new calls, lets the calls that run finish, tells clients to come back, runs
+// Drain makes the endpoint take no new connections from here on, as Shutdown
+// does. What the clients of the others send still reaches the application.
+func (e *Endpoint) Drain() { e.enter(draining) }
+
+// Draining reports whether Drain or Shutdown was called.
+func (e *Endpoint) Draining() bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.phase != serving
+}
+
+// Shutdown ends the endpoint in good order: it takes no new connections, lets
+// what is on the queues of the others finish, tells clients to come back, runs
 // the disconnected events, and returns when nothing is left running. If ctx
 // ends first, the calls that still run see their context end, and Shutdown
-// returns ctx's error.
+// returns ctx's error. New calls are the application's to refuse.
 //
 // Call it before or beside http.Server.Shutdown, which waits for the requests
 // that Shutdown ends.
@@ -47,11 +58,4 @@ func (e *Endpoint) enter(p phase) []*Conn {
 	defer e.mu.Unlock()
 	e.phase = max(e.phase, p)
 	return slices.Collect(maps.Values(e.conns))
-}
-
-// stopping reports whether calls are turned away.
-func (e *Endpoint) stopping() bool {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.phase != serving
 }

@@ -129,10 +129,6 @@ func (s *startState) hold(in Incoming) (held bool) {
 
 // receive hands a payload to the application.
 func (c *Conn) receive(in Incoming) {
-	if c.endpoint.stopping() {
-		in.Reject(errShuttingDown)
-		return
-	}
 	if c.pace != nil && !c.pace.Allow() {
 		in.Reject(errTooFast)
 		return

@@ -158,7 +158,7 @@ const (
 	// Unauthorized: the caller may not do that.
 	Unauthorized
 
-	// Busy: too many calls are waiting already.
+	// Busy: too many calls are waiting already, or the server is shutting down.
 	Busy
 
 	// BadMessage: the message is not one of the protocol.
