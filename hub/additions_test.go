@@ -162,3 +162,35 @@ func TestAskClassicClient(t *testing.T) {
 		}
 	})
 }
+
+// A call that waits for an answer holds up no other, and its client is told so.
+func TestAskClassicCaller(t *testing.T) {
+	s, _, _ := newQuizSite(t)
+	s.onEach(t, func(t *testing.T, s *site, transport string) {
+		g := s.ours(transport, "quiz")
+		greet := `{"H":"quiz","M":"greet","A":[],"I":"a"}`
+		result := make(chan string, 1)
+		if transport == "webSockets" {
+			g.Write(greet)
+		} else {
+			go func() { result <- g.Client.Send(transport, greet).Body }()
+		}
+		g.want("the question", `{"H":"quiz","M":"name","A":[],"I":"s1"}`)
+		g.want("the call gives way", taken("a"))
+		g.ok("quiz", "plain", 1)
+		answer := `{"I":"s1","Q":"answer","R":"ann"}`
+		if transport == "webSockets" {
+			g.Write(answer)
+			result <- g.results("s1", "a")["a"].Raw
+		} else {
+			g.wantSay("the answer", "s1", answer, taken("s1"))
+		}
+		if got := <-result; got != `{"R":"hello ann","I":"a"}` {
+			t.Errorf("got %s", got)
+		}
+	})
+	official := s.connect("webSockets", "", "quiz")
+	if r := official.invoke("quiz", "greet"); r.E == "" {
+		t.Errorf("the official client: %s", r.Raw)
+	}
+}

@@ -214,19 +214,27 @@ func (k *call) serveInTurn() {
 }
 
 // giveWay lets the queue go on while the call waits. The call runs beside it
-// from then on.
+// from then on. Its client gets a receipt: it too may hold its next call back
+// until this one is answered.
 func (k *call) giveWay() {
-	t := k.turn
-	if t == nil {
+	if k.turn == nil || !k.turn.give(k.conn) {
 		return
 	}
+	if payload := k.conn.receipt(k.inv.ID); payload != nil && k.inv.HasID {
+		mailbox{k.conn}.Reply(payload)
+	}
+}
+
+// give gives the place up. It reports whether that was still to be done.
+func (t *turn) give(c *connection) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.gone || t.ended || !k.conn.beside.calls.begin() {
-		return
+	if t.gone || t.ended || !c.beside.calls.begin() {
+		return false
 	}
 	t.gone = true
 	close(t.given)
+	return true
 }
 
 // end notes that the call has returned. It reports whether it gave way.

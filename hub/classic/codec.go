@@ -240,6 +240,9 @@ func (c Codec) Encode(m codec.Outgoing) ([]byte, error) {
 	case *codec.Progress:
 		return encodeProgress(m)
 	case *codec.Receipt:
+		if !c.answers {
+			return nil, nil // the official clients take it for a result
+		}
 		return append(appendString([]byte(`{"I":`), m.ID), `,"Q":"`+wordTaken+`"}`...), nil
 	}
 	return nil, nil

@@ -48,7 +48,6 @@ func TestEncode(t *testing.T) {
 		{"not found", fault(&codec.Fault{Kind: codec.NotFound, Hub: "h", Method: "m", Text: "No m."}),
 			`{"I":"2","E":"There was an error invoking Hub method 'h.m'. No m."}`},
 		{"progress", &codec.Progress{ID: "5", Value: 40}, `{"I":"P|5","P":{"I":"5","D":40}}`},
-		{"receipt", &codec.Receipt{ID: "s1"}, `{"I":"s1","Q":"taken"}`},
 		{"null progress", &codec.Progress{ID: "5", State: state}, `{"S":{"a":"x","b":1},"I":"P|5","P":{"I":"5","D":null}}`},
 	} {
 		got, err := classic.Codec{}.Encode(test.in)
@@ -128,17 +127,21 @@ func TestDecodeAdditions(t *testing.T) {
 	}
 }
 
-// Only clients that say so are asked.
+// Only clients that say so are asked, and get receipts.
 func TestQuestions(t *testing.T) {
 	args, err := codec.EncodeArgs([]codec.Encoding{codec.JSON}, []any{1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	question := &codec.Call{ID: "s1", Hub: "h", Method: "m", Args: args, State: codec.State{"a": []byte("1")}}
-	for query, want := range map[string]string{"": "", "?answers=0": "", "?answers=1": `{"H":"h","M":"m","A":[1],"I":"s1","S":{"a":1}}`} {
-		got, err := classic.Codec{}.For(httptest.NewRequest("GET", "/connect"+query, nil)).Encode(question)
-		if err != nil || string(got) != want {
-			t.Errorf("%q: got %s, %v, want %s", query, got, err, want)
+	for want, m := range map[string]codec.Outgoing{
+		`{"H":"h","M":"m","A":[1],"I":"s1","S":{"a":1}}`: &codec.Call{ID: "s1", Hub: "h", Method: "m", Args: args, State: codec.State{"a": []byte("1")}},
+		`{"I":"s1","Q":"taken"}`:                         &codec.Receipt{ID: "s1"},
+	} {
+		for query, want := range map[string]string{"": "", "?answers=0": "", "?answers=1": want} {
+			got, err := classic.Codec{}.For(httptest.NewRequest("GET", "/connect"+query, nil)).Encode(m)
+			if err != nil || string(got) != want {
+				t.Errorf("%q: got %s, %v, want %s", query, got, err, want)
+			}
 		}
 	}
 }

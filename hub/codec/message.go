@@ -118,7 +118,8 @@ type Item struct {
 }
 
 // A Receipt tells a client that its Answer, its Cancel, or its Detached
-// invocation has come.
+// invocation has come, or that another invocation is waiting and holds up no
+// other.
 type Receipt struct {
 	ID string
 }

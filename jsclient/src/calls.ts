@@ -104,9 +104,6 @@ export class Calls {
 
   /** Answers a question of the server. */
   answer(I: string, answer: Promise<unknown>): void {
-    // The call that is on its way may be what asks: what is called before the answer must not wait for it.
-    this.#posting = undefined;
-    this.#pump();
     const give = (part: object) => this.#notes.send(I, JSON.stringify({ I, Q: "answer", ...part }));
     answer
       .then((R) => give({ R }))
@@ -148,9 +145,12 @@ export class Calls {
     this.#notes.taken(id);
     // Without one the call was given up.
     if (!call) return;
+    if (!result.Q) return finish(call, result);
     // The end of a stream is a message: it will come whatever happens to the channel.
-    if (result.Q) call.bound = false;
-    else finish(call, result);
+    if (call.streams) call.bound = false;
+    // The method waits for somebody's answer, and what is called meanwhile may be needed for it.
+    if (this.#posting === call) this.#posting = undefined;
+    this.#pump();
   }
 
   progress({ P, S }: Message): void {

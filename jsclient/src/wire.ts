@@ -41,7 +41,7 @@ export interface Result {
   readonly E?: string;
   readonly H?: boolean;
   readonly D?: unknown;
-  /** Hubwire's own: no result but a receipt, for a stream, a cancel or an answer. */
+  /** Hubwire's own: no result but a receipt, for a stream, a cancel, an answer, or a call that waits for an answer. */
   readonly Q?: unknown;
 }
 

@@ -129,6 +129,9 @@ test("HTTP transports: the call that asks does not hold up the answer, nor a cal
   await settle();
   const greet = w.waiting("send");
   await poll.reply(questions(["s1", "name"]));
+  assert.equal(w.all("send").length, 1, "the server may not have the first call yet");
+  await w.waiting("poll").reply({ C: "given way", M: [taken("0")] });
+  assert.equal(greeting.outcome, "pending");
   const [, whoAmI] = w.all("send");
   assert.equal(whoAmI!.payload.M, "whoAmI");
   await whoAmI!.reply({ I: "1", R: "ann" });

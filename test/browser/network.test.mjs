@@ -329,6 +329,7 @@ describe("1,000 messages under cuts every 50 to 500 ms", { concurrency }, () => 
       const reading = ann.drive("stream", "room", "pulse", [8], count);
       await ann.wait("item"); // The server has begun.
       let over = false;
+      let cuts = 0;
       const asking = (async () => {
         const choices = [];
         while (choices.length < 100) {
@@ -337,7 +338,7 @@ describe("1,000 messages under cuts every 50 to 500 ms", { concurrency }, () => 
         return choices;
       })();
       const cutting = (async () => {
-        while (!over) {
+        for (; !over; cuts++) {
           await new Promise((go) => setTimeout(go, 50 + 450 * random()));
           await scene.server.command("cut");
         }
@@ -349,7 +350,7 @@ describe("1,000 messages under cuts every 50 to 500 ms", { concurrency }, () => 
       assert.deepEqual(items, numbers(1, count));
       assert.deepEqual(end, {});
       assert.equal((await ann.wait("question")).length, 100, "each came once");
-      assert.ok((await ann.wait("reconnected")).length >= 10);
+      assert.ok(cuts >= 15, `${cuts} cuts`);
       assert.deepEqual(await ann.wait("gap", 0), []);
     });
   }

@@ -67,6 +67,8 @@ describe("our client", { concurrency }, () => {
       assert.equal(await bob.invoke("room", "ask", ann.id, "tea or coffee?"), "tea");
       assert.deepEqual(await ann.wait("question"), [{ kind: "question", hub: "room", method: "choose", args: ["tea or coffee?"] }]);
       assert.equal(await ann.invoke("room", "ask", ann.id, "and you?"), "tea", "the call that asks holds up no answer");
+      const eve = await scene.peer(ours, as("eve", { answers: { room: { choose: ["echo", "whatever"] } } }));
+      assert.equal(await eve.invoke("room", "ask", eve.id, "and you?"), "whatever", "nor a call that the answer needs");
       assert.match((await ann.failure("room", "ask", bob.id, "and you?")).message, /nobody here answers room\.choose/);
     });
 

@@ -16,13 +16,14 @@ function watch() {
   connection.on("disconnected", (reason) => journal.add("over", { reason: reason?.message }));
 }
 
-// Answers are by hub and method; one that is null is given by decide.
+// Answers are by hub and method; one that is null is given by decide, and one
+// that is a list is what that call of the hub returns.
 function subscribe(name, methods, answers) {
   const hub = connection.hub(name);
   for (const [method, given] of Object.entries(answers ?? {})) {
     hub.on(method, (...args) => {
       journal.add("question", { hub: name, method, args });
-      return given ?? new Promise((decide) => { answer = decide; });
+      return Array.isArray(given) ? hub.invoke(...given) : given ?? new Promise((decide) => { answer = decide; });
     });
   }
   for (const method of methods) {
