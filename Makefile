@@ -71,7 +71,7 @@ js: jsclient/node_modules/.installed
 	@cd jsclient && npm run --silent check
 
 node: test/node/node_modules/.installed
-	$(call section,the official Core client in Node)
+	$(call section,the official Core clients in Node)
 	@cd test/node && npm run --silent test
 
 browser: test/node_modules/.installed $(CHROMIUM)

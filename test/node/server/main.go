@@ -1,13 +1,18 @@
 // Command server is the server under the tests of Core clients in Node. It
 // prints its URL, and ends with its standard input: with 1 if it left anything
 // running.
+//
+//	-addr  where it listens, a free port of this machine unless it is given
+//	-key   what its tokens are sealed with, a random key unless it is given
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"log"
 	"log/slog"
 	"net"
@@ -21,6 +26,7 @@ import (
 	"github.com/hubwire/hubwire/hub/classic"
 	"github.com/hubwire/hubwire/hub/codec"
 	"github.com/hubwire/hubwire/hub/core"
+	"github.com/hubwire/hubwire/negotiate"
 )
 
 func main() {
@@ -30,12 +36,19 @@ func main() {
 }
 
 func run() error {
+	addr := flag.String("addr", "127.0.0.1:0", "")
+	key := flag.String("key", "", "")
+	flag.Parse()
 	leaks := goleak.IgnoreCurrent()
-	o := hub.Options{Families: []codec.Family{core.Family(core.Options{StatefulReconnect: true}), classic.Family()}}
+	o := hub.Options{Families: []codec.Family{core.Family(core.Options{StatefulReconnect: true, Redirect: redirect}), classic.Family()}}
 	o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if *key != "" {
+		o.Keys = []negotiate.Key{negotiate.Key(*key)}
+	}
 	server := hub.NewServer(o)
 	hub.Register[client](server, "chat", &chat{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	hub.Register[contestant](server, "quiz", &quiz{})
+	l, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
 	}
@@ -49,11 +62,21 @@ func run() error {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	err = errors.Join(server.Shutdown(ctx), web.Shutdown(ctx))
+	// Not web.Shutdown, which waits for the connections that clients have opened
+	// and not used.
+	err = errors.Join(server.Shutdown(ctx), web.Close())
 	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
 		err = errors.Join(err, e)
 	}
 	return errors.Join(err, goleak.Find(leaks))
+}
+
+// redirect sends those elsewhere, with a token, who ask for it with ?elsewhere=.
+func redirect(r *http.Request) (url, token string) {
+	if host := r.URL.Query().Get("elsewhere"); host != "" {
+		return "http://" + host + "/signalr/chat", "granted"
+	}
+	return "", ""
 }
 
 // client is what the tests listen to.
@@ -118,3 +141,75 @@ func (*chat) Slowly(c *call, n int) {
 		}
 	}()
 }
+
+// Token returns what the caller's transport was authenticated with.
+func (*chat) Token(c *call) string { return negotiate.BearerToken(c.Request()) }
+
+// Wait calls Tick and waits for the end of the connection.
+func (*chat) Wait(c *call) error {
+	if err := c.Clients.Caller().Tick(-1); err != nil {
+		return err
+	}
+	<-c.Done()
+	return nil
+}
+
+func (*chat) Numbers(_ *call, n int) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for i := range n {
+			if !yield(i, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Forever counts until nobody listens any more.
+func (*chat) Forever(*call) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for i := 0; yield(i, nil); i++ {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func (*chat) Broken(*call) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		_ = yield(1, nil) && yield(0, &hub.Error{Message: "boom"})
+	}
+}
+
+func (*chat) Sum(_ *call, numbers iter.Seq2[int, error]) (sum int, err error) {
+	for n, err := range numbers {
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+func (*chat) Double(_ *call, numbers <-chan int) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for n := range numbers {
+			if !yield(2*n, nil) {
+				return
+			}
+		}
+	}
+}
+
+// A quiz asks its clients.
+type quiz struct{}
+
+type contestant struct {
+	hub.Sender
+	Name func(ctx context.Context) (string, error)
+}
+
+func (*quiz) Greet(c *hub.Call[contestant]) (string, error) {
+	name, err := c.Clients.Caller().Name(c)
+	return "hello " + name, err
+}
+
+func (*quiz) Hint(*hub.Call[contestant]) string { return "it begins with a" }
