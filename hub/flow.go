@@ -93,5 +93,5 @@ func (c *connection) sendPaced(ctx context.Context, payload []byte) error {
 	if err := c.flow.enter(ctx, len(payload)); err != nil {
 		return err
 	}
-	return c.conn.Send(&paced{single: single{c.codec.Protocol(), payload}, flow: &c.flow})
+	return c.conn.Reply(&paced{single: single{c.codec.Protocol(), payload}, flow: &c.flow})
 }

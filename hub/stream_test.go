@@ -12,6 +12,7 @@ import (
 
 	"github.com/hubwire/hubwire/hub"
 	"github.com/hubwire/hubwire/persistent/core/coretest"
+	"github.com/hubwire/hubwire/persistent/messagelog"
 )
 
 // Pipes is the hub of these tests.
@@ -224,6 +225,27 @@ func TestCancelStream(t *testing.T) {
 			t.Errorf("behind the end: %s", r.Raw)
 		}
 	})
+}
+
+// What streams to a Core client takes no place in the log, which is there for
+// those who come back.
+func TestStreamPastTheLog(t *testing.T) {
+	for _, transport := range transportNames {
+		log := messagelog.NewMemory(messagelog.MemoryOptions{})
+		o := hub.Options{}
+		o.Log = log
+		s, _ := newPipeSite(t, o)
+		c := s.core("", "pipes").Open(transport)
+		head := log.Head()
+		c.Send(stream("a", "count", "[100]"))
+		for i := range 100 {
+			c.WantExactly("an item", itemOf("a", i))
+		}
+		c.WantExactly("the end", done("a"))
+		if n := log.Head() - head; n > 0 {
+			t.Errorf("%s: %d entries", transport, n)
+		}
+	}
 }
 
 // A client that does not read holds its stream up, loses nothing, and leaves

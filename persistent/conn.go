@@ -111,6 +111,20 @@ func (c *Conn) Send(p messagelog.Payload) error {
 	return c.endpoint.append(&messagelog.Entry{Topics: c.topic, Payload: p})
 }
 
+// Reply sends a payload to this connection only, as answers go: past the log,
+// where answers travel with the messages and wait for a transport, and through
+// it elsewhere.
+func (c *Conn) Reply(p messagelog.Payload) error {
+	if !c.oneChannel {
+		return c.Send(p)
+	}
+	if c.ctx.Err() != nil {
+		return ErrNoConnection
+	}
+	c.reply(p)
+	return nil
+}
+
 // Abort ends the connection from the server's side.
 func (c *Conn) Abort() { c.end(dialect.Aborted) }
 
