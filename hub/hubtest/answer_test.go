@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +38,23 @@ func (Game) Record(_ *hub.Call[Player], name string, moves iter.Seq2[int, error]
 		all = append(all, note)
 	}
 	return fmt.Sprint(name, " ", total, " ", strings.Join(all, ",")), nil
+}
+
+func (Game) Watch(c *hub.Call[Player], to int) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		defer c.Items().Store("ended", true)
+		for n := range to {
+			if !yield(n, nil) {
+				return
+			}
+		}
+		yield(0, hub.Errorf("no more than %d", to))
+	}
+}
+
+func (Game) Ended(c *hub.Call[Player]) bool {
+	_, ended := c.Items().LoadAndDelete("ended")
+	return ended
 }
 
 func (Game) Ignore(_ *hub.Call[Player], _ <-chan int) {}
@@ -120,5 +139,35 @@ func TestUploads(t *testing.T) {
 	}
 	if r := ann.Invoke("game", "ignore", make(chan int)); r.Err != nil {
 		t.Errorf("a channel that is never closed: %v", r.Err)
+	}
+}
+
+func TestStreams(t *testing.T) {
+	s := newGame(t)
+	ann := s.Connect("ann", "game")
+	var got []string
+	for item, err := range ann.Stream("game", "watch", 3) {
+		got = append(got, fmt.Sprintf("%s %v", item, err))
+	}
+	if want := []string{"0 <nil>", "1 <nil>", "2 <nil>", " no more than 3"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	ann.Invoke("game", "ended")
+	for item, err := range ann.Stream("game", "watch", math.MaxInt) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(item) == "10" {
+			break
+		}
+	}
+	var ended bool
+	if err := ann.Invoke("game", "ended").Decode(&ended); err != nil || !ended {
+		t.Errorf("a stream that was left goes on: %v", err)
+	}
+	for _, err := range ann.Stream("game", "size") {
+		if err == nil || !strings.Contains(err.Error(), "does not stream") {
+			t.Errorf("no stream: %v", err)
+		}
 	}
 }

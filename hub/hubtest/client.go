@@ -143,9 +143,11 @@ func (c *Client) Invoke(hub, method string, args ...any) *Result {
 // A Pending is a call whose result is not known yet.
 type Pending struct {
 	client   *Client
+	id       string
 	done     chan struct{} // closed when the result is known
 	result   *Result       // ready when done is closed
 	progress []json.RawMessage
+	more     chan struct{} // holds one while there may be progress to be read
 }
 
 // Wait waits for the result.
@@ -166,8 +168,13 @@ func (p *Pending) Wait() *Result {
 // the stream with that.
 func (c *Client) Begin(hub, method string, args ...any) *Pending {
 	c.t.Helper()
-	p := &Pending{client: c, done: make(chan struct{})}
-	m := wire{Type: "invoke", Hub: hub, Method: method}
+	return c.begin(wire{Type: "invoke", Hub: hub, Method: method}, args)
+}
+
+// begin sends the call m, to which it adds the arguments.
+func (c *Client) begin(m wire, args []any) *Pending {
+	c.t.Helper()
+	p := &Pending{client: c, done: make(chan struct{}), more: make(chan struct{}, 1)}
 	var uploads []*upload
 	for i, a := range args {
 		if source := asSource(a); source != nil {
@@ -183,6 +190,7 @@ func (c *Client) Begin(hub, method string, args ...any) *Pending {
 		m.Args = append(m.Args, raw)
 	}
 	m.ID = c.newID()
+	p.id = m.ID
 	c.mu.Lock()
 	m.State = c.state
 	c.pending[m.ID] = p
@@ -312,6 +320,10 @@ func (c *Client) report(id string, value json.RawMessage) {
 	defer c.mu.Unlock()
 	if p := c.pending[id]; p != nil {
 		p.progress = append(p.progress, value)
+		select {
+		case p.more <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -12,8 +12,8 @@
 //	fmt.Println(bob.Calls()) // [chat.addMessage("ann","hello")]
 //
 // Clients answer questions by Client.Answer. A channel or an iterator among the
-// arguments of a call is a stream that the client sends. What a method streams
-// is the Progress of its Result.
+// arguments of a call is a stream that the client sends; what a method streams
+// is read by Client.Stream.
 //
 // The clients are a client family of their own, with a dialect and a codec, in
 // this package. It can serve as a pattern for others.

@@ -78,6 +78,8 @@ func (testCodec) Decode(payload []byte) (codec.Incoming, error) {
 		return nil, &codec.Malformed{Text: err.Error()}
 	}
 	switch m.Type {
+	case "cancel":
+		return &codec.Cancel{ID: m.ID}, nil
 	case "item":
 		return &codec.StreamItem{ID: m.ID, Item: codec.Raw(m.Value)}, nil
 	case "answer":
@@ -87,7 +89,7 @@ func (testCodec) Decode(payload []byte) (codec.Incoming, error) {
 		}
 		return a, nil
 	}
-	in := &codec.Invocation{ID: m.ID, HasID: true, Hub: m.Hub, Method: m.Method, Streams: m.Streams, State: make(codec.State)}
+	in := &codec.Invocation{ID: m.ID, HasID: true, Hub: m.Hub, Method: m.Method, Stream: m.Type == "stream", Streams: m.Streams, State: make(codec.State)}
 	for _, a := range m.Args {
 		in.Args = append(in.Args, a)
 	}
