@@ -107,7 +107,7 @@ export class Program {
   }
 
   // wait resolves with the first line that fits, now or later.
-  wait(fits, what) {
+  wait(fits, what, within = patience) {
     return new Promise((resolve, reject) => {
       const check = () => {
         const line = this.lines.find(fits);
@@ -121,8 +121,8 @@ export class Program {
       };
       const timer = setTimeout(() => {
         done();
-        reject(new Error(`waited ${patience} ms for ${what}`));
-      }, patience);
+        reject(new Error(`waited ${within} ms for ${what}`));
+      }, within);
       const done = () => {
         clearTimeout(timer);
         this.waiters.delete(check);
@@ -149,11 +149,12 @@ export class Program {
     return this.lines.filter((line) => Object.entries(fields).every(([key, value]) => line[key] === value));
   }
 
-  // command carries out what the server offers: see server/command.go.
+  // command carries out what the server offers: see server/command.go. Some
+  // commands last for most of a test.
   async command(name, fields = {}) {
     const command = ++this.commands;
     this.child.stdin.write(JSON.stringify({ command, do: name, ...fields }) + "\n");
-    const answer = await this.wait((line) => line.command === command, `the answer to ${name}`);
+    const answer = await this.wait((line) => line.command === command, `the answer to ${name}`, 3 * patience);
     assert.equal(answer.error, undefined, `command ${name}`);
     return answer;
   }

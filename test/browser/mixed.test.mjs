@@ -22,7 +22,7 @@ function gather(scene, pick) {
     const wanted = pick(i);
     const transport = binary && wanted === "serverSentEvents" ? "longPolling" : wanted;
     const peer = await scene.peer(document, { transports: transport, hubs, query: { user } });
-    assert.equal(peer.transport, transport ?? peer.transport);
+    assert.equal(peer.transport, transport);
     return peer;
   }));
 }
@@ -53,15 +53,6 @@ describe("four kinds of client in one room", { concurrency }, () => {
   for (const shift of transports.keys()) {
     const pick = (i) => transports[(i + shift) % transports.length];
     scenario(`on ${kinds.map((_, i) => pick(i)).join(", ")}`, [], async (scene) => talk(await gather(scene, pick)));
-  }
-
-  for (const refuse of ["webSockets", "webSockets,serverSentEvents"]) {
-    scenario(`falling back, ${refuse} refused`, ["-refuse", refuse], async (scene) => {
-      const peers = await gather(scene, () => undefined);
-      const left = transports.filter((name) => !refuse.includes(name));
-      assert.deepEqual(peers.map((peer) => peer.transport), [left[0], left[0], left[0], "longPolling"]);
-      await talk(peers);
-    });
   }
 
   scenario("WebSockets that are cut again and again: nobody misses anything", [], async (scene) => {
