@@ -149,19 +149,13 @@ func listen(t *testing.T, h http.Handler, shutdown func(context.Context) error) 
 
 // listenInMemory serves h in the bubble that the test runs in.
 func listenInMemory(t *testing.T, h http.Handler, shutdown func(context.Context) error) *site {
-	l := transporttest.NewListener()
-	server := &http.Server{Handler: h}
-	go func() { _ = server.Serve(l) }()
-	t.Cleanup(func() {
-		_ = shutdown(context.Background())
-		_ = server.Close()
-		_ = l.Close()
-	})
+	transport, _ := transporttest.Serve(t, h)
+	t.Cleanup(func() { _ = shutdown(context.Background()) })
 	return &site{
 		T:        t,
 		root:     "http://memory",
 		url:      "http://memory/signalr",
-		client:   &http.Client{Transport: &http.Transport{DialContext: l.DialContext, DisableKeepAlives: true}},
+		client:   &http.Client{Transport: transport},
 		patience: time.Hour,
 	}
 }

@@ -7,6 +7,9 @@
 //
 // It speaks of frames only; how they look on the wire is for the transport's own
 // tests.
+//
+// Beside it is what the test clients of all families share: servers in memory,
+// and the reading of responses.
 package transporttest
 
 import (

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hubwire/hubwire/transports/transporttest"
 )
 
 // Patience is how long a read waits for the server, unless the client says
@@ -79,6 +80,20 @@ func New(t testing.TB, base string) *Client {
 	}
 }
 
+// Serve serves h on connections in memory, so that a test may run in a bubble
+// of testing/synctest, and returns a function that makes clients for the
+// endpoint at a path. The server is closed when the test ends, or by the
+// returned stop, which a bubble must call.
+func Serve(t testing.TB, h http.Handler) (client func(path string) *Client, stop func()) {
+	transport, stop := transporttest.Serve(t, h)
+	client = func(path string) *Client {
+		c := New(t, "http://server.test"+path)
+		c.HTTP.Transport = transport
+		return c
+	}
+	return client, stop
+}
+
 // Hubs sets the list of hubs that the client listens to.
 func (c *Client) Hubs(names ...string) *Client {
 	type hub struct {
@@ -117,11 +132,7 @@ func (c *Client) Address(operation string, pairs ...string) string {
 }
 
 // A Reply is an HTTP response that was read to its end.
-type Reply struct {
-	Status int
-	Header http.Header
-	Body   string
-}
+type Reply = transporttest.Reply
 
 // Do makes a request and reads its answer. A body makes it a POST with a form.
 func (c *Client) Do(method, address, body string) (Reply, error) {
@@ -141,9 +152,7 @@ func (c *Client) Do(method, address, body string) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	return Reply{Status: res.StatusCode, Header: res.Header, Body: string(text)}, err
+	return transporttest.ReadReply(res)
 }
 
 // Get makes a GET request for an operation.

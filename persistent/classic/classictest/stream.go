@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/hubwire/hubwire/transports/transporttest"
 )
 
 // A Frame is one message from the server on the receiving transport: a frame of
@@ -120,7 +122,7 @@ func (s *Stream) dialSocket(address string) error {
 	defer cancel()
 	ws, res, err := websocket.Dial(dialCtx, address, &websocket.DialOptions{HTTPClient: s.client.HTTP, HTTPHeader: s.client.Header})
 	if err != nil {
-		return refused(res, err)
+		return transporttest.Refuse(res, err)
 	}
 	ws.SetReadLimit(-1)
 	s.ws, s.Status, s.Header = ws, res.StatusCode, res.Header
@@ -162,7 +164,7 @@ func (s *Stream) get(method, address string, form url.Values) error {
 		return err
 	}
 	if res.StatusCode != http.StatusOK {
-		return refused(res, errors.New("no stream"))
+		return transporttest.Refuse(res, errors.New("no stream"))
 	}
 	s.Status, s.Header, s.body, s.lines = res.StatusCode, res.Header, res.Body, bufio.NewReader(res.Body)
 	return nil
@@ -170,48 +172,14 @@ func (s *Stream) get(method, address string, form url.Values) error {
 
 // A Refused is the error of TryDial where the server answered with something
 // else than a stream.
-type Refused struct {
-	Reply
-	Err error
-}
-
-func (r *Refused) Error() string { return fmt.Sprintf("%d %s: %v", r.Status, r.Body, r.Err) }
-
-func refused(res *http.Response, err error) error {
-	if res == nil {
-		return err
-	}
-	defer res.Body.Close()
-	text, _ := io.ReadAll(res.Body)
-	return &Refused{Reply: Reply{Status: res.StatusCode, Header: res.Header, Body: string(text)}, Err: err}
-}
+type Refused = transporttest.Refused
 
 func (s *Stream) prologue() error {
-	line, err := s.event()
+	line, err := transporttest.ReadEvent(s.lines)
 	if err == nil && line != "initialized" {
 		err = fmt.Errorf("first event is %q", line)
 	}
 	return err
-}
-
-// event reads one server-sent event.
-func (s *Stream) event() (string, error) {
-	var data []string
-	for {
-		line, err := s.lines.ReadString('\n')
-		if err != nil {
-			return "", err
-		}
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			return strings.Join(data, "\n"), nil
-		}
-		text, ok := strings.CutPrefix(line, "data: ")
-		if !ok {
-			return "", fmt.Errorf("line %q does not begin with \"data: \"", line)
-		}
-		data = append(data, text)
-	}
 }
 
 // script reads up to the next script of a page that hands over a frame.
@@ -244,7 +212,7 @@ func (s *Stream) Raw() (string, error) {
 		_, p, err := s.ws.Read(s.ctx)
 		return string(p), err
 	case s.Transport == "serverSentEvents":
-		return s.event()
+		return transporttest.ReadEvent(s.lines)
 	case s.Transport == "foreverFrame":
 		return s.script()
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -85,32 +84,17 @@ func New(t testing.TB, address string) *Client {
 // a path. The server is closed when the test ends, or by the returned stop,
 // which a bubble must call.
 func Serve(t testing.TB, h http.Handler) (client func(path string) *Client, stop func()) {
-	l := transporttest.NewListener()
-	server := &http.Server{Handler: h}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = server.Serve(l)
-	}()
-	stop = func() {
-		_ = server.Close()
-		<-served
-	}
-	t.Cleanup(stop)
+	transport, stop := transporttest.Serve(t, h)
 	client = func(path string) *Client {
 		c := New(t, "http://server.test"+path)
-		c.HTTP.Transport = &http.Transport{DialContext: l.DialContext, DisableKeepAlives: true}
+		c.HTTP.Transport = transport
 		return c
 	}
 	return client, stop
 }
 
 // A Reply is an answer that has been read to its end.
-type Reply struct {
-	Status int
-	Header http.Header
-	Body   string
-}
+type Reply = transporttest.Reply
 
 // Address returns a URL below the hub, with the parameters of every request and
 // those given as pairs.
@@ -159,9 +143,7 @@ func (c *Client) do(ctx context.Context, method, address, body string) (Reply, e
 	if err != nil {
 		return Reply{}, err
 	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	return Reply{Status: res.StatusCode, Header: res.Header, Body: string(text)}, err
+	return transporttest.ReadReply(res)
 }
 
 // Request makes a request for the hub's own URL, with the connection's id.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/hubwire/hubwire/transports/transporttest"
 )
 
 // A Stream is an open transport.
@@ -34,12 +36,7 @@ type Stream struct {
 
 // A Refused is the error of TryDial where the server answered with something
 // else than a stream.
-type Refused struct {
-	Reply
-	Err error
-}
-
-func (r *Refused) Error() string { return fmt.Sprintf("%d %s: %v", r.Status, r.Body, r.Err) }
+type Refused = transporttest.Refused
 
 // Dial opens a transport: "webSockets", "serverSentEvents" or "longPolling".
 // With a WebSocket and no token it does without negotiate.
@@ -68,7 +65,7 @@ func (c *Client) TryDial(transport string) (*Stream, error) {
 	}
 	r, err := c.Do(http.MethodGet, address, "")
 	if err == nil && (r.Status != http.StatusOK || r.Body != "") {
-		err = &Refused{r, errors.New("the first poll")}
+		err = &Refused{Reply: r, Err: errors.New("the first poll")}
 	}
 	s.Status, s.Header = r.Status, r.Header
 	return s, err
@@ -79,7 +76,7 @@ func (s *Stream) dialSocket(address string) error {
 	defer cancel()
 	ws, res, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPClient: s.client.HTTP, HTTPHeader: s.client.Header})
 	if err != nil {
-		return refused(res, err)
+		return transporttest.Refuse(res, err)
 	}
 	ws.SetReadLimit(-1)
 	s.ws, s.Status, s.Header = ws, res.StatusCode, res.Header
@@ -102,7 +99,7 @@ func (s *Stream) dialEvents(address string) error {
 		return err
 	}
 	if res.StatusCode != http.StatusOK {
-		return refused(res, errors.New("no stream"))
+		return transporttest.Refuse(res, errors.New("no stream"))
 	}
 	s.Status, s.Header, s.body, s.lines = res.StatusCode, res.Header, res.Body, bufio.NewReader(res.Body)
 	line, err := s.lines.ReadString('\n')
@@ -110,15 +107,6 @@ func (s *Stream) dialEvents(address string) error {
 		err = fmt.Errorf("the stream begins with %q", line)
 	}
 	return err
-}
-
-func refused(res *http.Response, err error) error {
-	if res == nil {
-		return err
-	}
-	defer res.Body.Close()
-	text, _ := io.ReadAll(res.Body)
-	return &Refused{Reply{Status: res.StatusCode, Header: res.Header, Body: string(text)}, err}
 }
 
 // Socket returns the WebSocket, or nil.
@@ -177,7 +165,7 @@ func (s *Stream) Chunk() (string, error) {
 		}
 		return string(p), err
 	case s.lines != nil:
-		return s.event()
+		return transporttest.ReadEvent(s.lines)
 	}
 	for {
 		r, err := s.client.do(s.ctx, http.MethodGet, s.client.Address("", s.client.ID()...), "")
@@ -187,30 +175,10 @@ func (s *Stream) Chunk() (string, error) {
 		case r.Status == http.StatusNoContent:
 			return "", io.EOF
 		case r.Status != http.StatusOK:
-			return "", &Refused{r, errors.New("poll")}
+			return "", &Refused{Reply: r, Err: errors.New("poll")}
 		case r.Body != "":
 			return r.Body, nil
 		}
-	}
-}
-
-// event reads one server-sent event.
-func (s *Stream) event() (string, error) {
-	var data []string
-	for {
-		line, err := s.lines.ReadString('\n')
-		if err != nil {
-			return "", err
-		}
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			return strings.Join(data, "\n"), nil
-		}
-		text, ok := strings.CutPrefix(line, "data: ")
-		if !ok {
-			return "", fmt.Errorf("line %q does not begin with \"data: \"", line)
-		}
-		data = append(data, text)
 	}
 }
 
