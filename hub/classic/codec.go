@@ -68,6 +68,9 @@ func (Codec) Decode(payload []byte) (codec.Incoming, error) {
 	if !utf8.Valid(payload) {
 		return nil, &codec.Malformed{Text: "the payload is not UTF-8"}
 	}
+	if in := readPlain(payload); in != nil {
+		return in, nil
+	}
 	var e envelope
 	if err := json.Unmarshal(payload, &e); err != nil {
 		return nil, salvage(payload, err)
@@ -266,18 +269,19 @@ func encodeCall(c *codec.Call) []byte {
 
 // encodeResult keeps the key order of the reference server: S R I P H E T D.
 func encodeResult(c *codec.Completion) ([]byte, error) {
-	b := []byte{'{'}
+	var r []byte
+	if c.HasResult && c.Fault == nil {
+		var err error
+		if r, err = json.Marshal(c.Result); err != nil {
+			return nil, err
+		}
+	}
+	b := append(make([]byte, 0, len(`{"R":,"I":""}`)+len(r)+len(c.ID)), '{')
 	if len(c.State) > 0 {
 		b = append(appendState(b, `"S":`, c.State), ',')
 	}
-	if c.HasResult && c.Fault == nil {
-		r, err := json.Marshal(c.Result)
-		if err != nil {
-			return nil, err
-		}
-		if !isNull(r) {
-			b = append(append(append(b, `"R":`...), r...), ',')
-		}
+	if len(r) > 0 && !isNull(r) {
+		b = append(append(append(b, `"R":`...), r...), ',')
 	}
 	b = append(b, `"I":`...)
 	if c.HasID {

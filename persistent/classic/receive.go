@@ -196,7 +196,7 @@ func (q *request) serveSocket(c dialect.Connection, x dialect.Exchange) *negotia
 
 // read hands on what comes from a socket until it ends.
 func read(c dialect.Connection, ws *transports.WebSocket, a dialect.Attachment, r *http.Request) {
-	reply := socketReplier{ws, a}
+	reply := &socketReplier{ws, a}
 	for {
 		if held := c.Held(); held != nil {
 			<-held
@@ -225,14 +225,14 @@ type socketReplier struct {
 }
 
 // Reply writes the payload behind what is queued.
-func (s socketReplier) Reply(payload []byte) {
+func (s *socketReplier) Reply(payload []byte) {
 	if len(payload) > 0 {
 		s.a.Reply(payload)
 	}
 }
 
 // Reject closes the socket. The client comes back with its cursor.
-func (s socketReplier) Reject(r *negotiate.Refusal) {
+func (s *socketReplier) Reject(r *negotiate.Refusal) {
 	s.ws.CloseWith(closeCode(r.Status), r.Reason)
 	s.a.Detach(r)
 }
