@@ -99,6 +99,7 @@ func (a *attachment) spawnedDrain() {
 func (a *attachment) Run(ctx context.Context) error {
 	if a.open() {
 		a.drain()
+		a.hold()
 	}
 	for {
 		select {
@@ -139,6 +140,15 @@ func (a *attachment) open() bool {
 		return false
 	}
 	return true
+}
+
+// hold shows the client that it has to wait.
+func (a *attachment) hold() {
+	if h, ok := a.x.Stream.(transports.Holder); ok {
+		if err := h.Hold(); err != nil {
+			a.end(err)
+		}
+	}
 }
 
 // drain writes until there is nothing more to write.

@@ -21,8 +21,8 @@ type LongPollOptions struct {
 	// Callback "application/javascript; charset=UTF-8".
 	ContentType string
 
-	// Late sends the headers with the frame, and with its length. Until there
-	// is one the handler may answer otherwise, and keep-alives are not sent.
+	// Late has Hold and KeepAlive do nothing. Until there is a frame the handler
+	// may answer otherwise.
 	Late bool
 }
 
@@ -35,11 +35,13 @@ type LongPoll struct {
 	headers  http.Header
 
 	// Owned by the handler's goroutine.
+	held bool // the headers are sent
 	done bool
 }
 
-// NewLongPoll sends the headers at once, so that the client sees that its poll
-// is held, unless the options say otherwise. On a bad callback and on [ErrNoFlush] nothing has been written.
+// NewLongPoll writes nothing yet. The headers go with the frame, and with its
+// length, unless Hold or KeepAlive come before. On a bad callback and on
+// [ErrNoFlush] the handler may answer otherwise.
 func NewLongPoll(w http.ResponseWriter, r *http.Request, o LongPollOptions) (*LongPoll, error) {
 	if !plainCallback(o.Callback) {
 		return nil, fmt.Errorf("transports: callback %q is not a function name", o.Callback)
@@ -53,16 +55,19 @@ func NewLongPoll(w http.ResponseWriter, r *http.Request, o LongPollOptions) (*Lo
 	header.Set("X-Accel-Buffering", "no")
 	p := &LongPoll{callback: o.Callback, late: o.Late, headers: header}
 	p.init(newControlledWriter(w), w, o.Options)
-	if o.Late {
-		return p, nil
+	return p, nil
+}
+
+// Hold implements [Holder]: it sends the headers, if that has not been done.
+func (p *LongPoll) Hold() error {
+	if p.late || p.held || p.done {
+		return p.state()
 	}
 	if err := p.begin(); err != nil {
-		return nil, err
+		return err
 	}
-	if err := p.end(flushError(p.w.Flush())); err != nil {
-		return nil, fmt.Errorf("transports: open poll: %w", err)
-	}
-	return p, nil
+	p.held = true
+	return p.end(p.w.Flush())
 }
 
 func (o LongPollOptions) contentType() string {
@@ -105,7 +110,7 @@ func (p *LongPoll) Send(frames [][]byte) error {
 		return err
 	}
 	p.done = true
-	if p.late && p.callback == "" {
+	if !p.held && p.callback == "" {
 		p.headers.Set("Content-Length", strconv.Itoa(len(frames[0])))
 	}
 	b := newBatch(p.w)
@@ -143,6 +148,7 @@ func (p *LongPoll) KeepAlive([]byte) error {
 	if err := p.begin(); err != nil {
 		return err
 	}
+	p.held = true
 	b := newBatch(p.w)
 	b.text(" ")
 	return p.flush(b, nil)

@@ -138,6 +138,9 @@ func TestLongPollBytes(t *testing.T) {
 			}
 			started := make(chan struct{}, 1)
 			inBubble(t, open, transports.Options{}, func(s transports.Stream) {
+				if err := s.(transports.Holder).Hold(); err != nil {
+					t.Error(err)
+				}
 				<-started
 				_ = s.KeepAlive([]byte("{}"))
 				_ = s.KeepAlive([]byte("{}"))
@@ -160,6 +163,27 @@ func TestLongPollBytes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A poll that is answered at once has its length in the headers, which no chunks
+// follow.
+func TestLongPollAtOnce(t *testing.T) {
+	inBubble(t, func(w http.ResponseWriter, r *http.Request, o transports.Options) (transports.Stream, error) {
+		return transports.NewLongPoll(w, r, transports.LongPollOptions{Options: o})
+	}, transports.Options{}, func(s transports.Stream) {
+		if err := s.Send(frames(`{"C":"1"}`)); err != nil {
+			t.Error(err)
+		}
+		if err := s.(transports.Holder).Hold(); err != nil {
+			t.Error(err)
+		}
+	}, func(_ *testing.T, p *peer) {
+		resp, err := http.ReadResponse(p.r, nil)
+		if err != nil || resp.ContentLength != 9 || resp.Header.Get("Cache-Control") != "no-store" {
+			p.t.Fatalf("got %+v, %v", resp, err)
+		}
+		p.wantBytes("the frame", []byte(`{"C":"1"}`))
+	})
 }
 
 func TestLongPollRefusesCallback(t *testing.T) {

@@ -83,7 +83,11 @@ func openForeverFrame(w http.ResponseWriter, r *http.Request, o transports.Optio
 
 func openPoll(callback string) streamOpener {
 	return func(w http.ResponseWriter, r *http.Request, o transports.Options) (transports.Stream, error) {
-		return transports.NewLongPoll(w, r, transports.LongPollOptions{Options: o, Callback: callback})
+		p, err := transports.NewLongPoll(w, r, transports.LongPollOptions{Options: o, Callback: callback})
+		if err != nil {
+			return nil, err
+		}
+		return p, p.Hold()
 	}
 }
 

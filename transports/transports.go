@@ -77,6 +77,10 @@ type Stream interface {
 	Close()
 }
 
+// A Holder is a Stream that can show its client, before there is anything to
+// send, that it is there. Whoever sends calls Hold before a wait.
+type Holder interface{ Hold() error }
+
 // A Preparer is a Stream of which many carry the same bytes for the same frames:
 // they are made once, and written as they are.
 type Preparer interface {
@@ -91,6 +95,7 @@ type Preparer interface {
 }
 
 var (
+	_ Holder   = (*LongPoll)(nil)
 	_ Preparer = (*WebSocket)(nil)
 	_ Preparer = (*EventStream)(nil)
 )
