@@ -25,7 +25,7 @@ func main() {
 	log.SetPrefix("compare: ")
 	pattern := flag.String("run", ".", "`regexp` of measures")
 	rounds := flag.Int("rounds", 3, "runs of each server")
-	duration := flag.Duration("d", 3*time.Second, "measured time of a run")
+	duration := flag.Duration("d", 2*time.Second, "measured time of a run")
 	chart := flag.String("svg", "", "`file` for a chart")
 	flag.Parse()
 	re, err := regexp.Compile(*pattern)
@@ -50,6 +50,11 @@ func main() {
 		}
 		results = append(results, r)
 		r.print(os.Stdout)
+	}
+	for _, g := range growths {
+		if re.MatchString(g.name) {
+			g.print(os.Stdout, b, *duration)
+		}
 	}
 	if *chart != "" {
 		if err := os.WriteFile(*chart, drawChart(results), 0o644); err != nil {

@@ -24,6 +24,7 @@ type run struct {
 	size      int
 	messages  int
 	groups    int
+	members   int
 	pid       int
 	stats     string
 	warmup    time.Duration
@@ -51,6 +52,7 @@ func main() {
 	flag.IntVar(&r.size, "size", 48, "bytes of a text")
 	flag.IntVar(&r.messages, "messages", 100, "reconnect: how many each client missed")
 	flag.IntVar(&r.groups, "groups", 0, "broadcast: spread the connections over so many groups, and send to one")
+	flag.IntVar(&r.members, "members", 0, "broadcast: so many are in the one that is sent to, and one in each of the others")
 	flag.IntVar(&r.pid, "pid", 0, "process of the server, for its time and memory")
 	flag.StringVar(&r.stats, "stats", "", "idle: `path` that makes the server collect garbage")
 	flag.DurationVar(&r.warmup, "warmup", time.Second, "before measuring")

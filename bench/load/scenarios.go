@@ -14,11 +14,38 @@ const workers = 32
 
 func (r *run) dialer() *dialer { return &dialer{addr: r.addr, binary: r.dialect.binary} }
 
+// group is the group that is sent to, for 0, or another one.
 func (r *run) group(i int) string {
 	if r.groups == 0 {
 		return everyone
 	}
 	return "g" + strconv.Itoa(i%r.groups)
+}
+
+// groupsOf are the groups of one connection.
+func (r *run) groupsOf(i int) []string {
+	if r.members == 0 {
+		return []string{r.group(i)}
+	}
+	var list []string
+	if i < r.members {
+		list = append(list, r.group(0))
+	}
+	for g := i + 1; g < r.groups; g += r.n {
+		list = append(list, r.group(g))
+	}
+	return list
+}
+
+// receivers is how many get a broadcast.
+func (r *run) receivers() int {
+	switch {
+	case r.members > 0:
+		return r.members
+	case r.groups > 0:
+		return (r.n + r.groups - 1) / r.groups
+	}
+	return r.n
 }
 
 // setUp opens n connections, which join their group if they are subscribers of
@@ -72,13 +99,17 @@ func (r *run) open(d *dialer, i int, role string, join bool) (*conn, error) {
 	if !join || r.dialect.join == nil {
 		return c, nil
 	}
-	if err := c.say(d, r.dialect.join(nil, uint32(i+1), r.group(i))); err != nil {
-		return nil, err
+	for _, group := range r.groupsOf(i) {
+		if err := c.say(d, r.dialect.join(nil, uint32(i+1), group)); err != nil {
+			return nil, err
+		}
+		if c.framing == socket {
+			if _, err := c.await(r.dialect.joined); err != nil {
+				return nil, err
+			}
+		}
 	}
-	if c.framing == socket {
-		_, err = c.await(r.dialect.joined)
-	}
-	return c, err
+	return c, nil
 }
 
 func (r *run) adopt(conns ...*conn) error {
@@ -133,10 +164,7 @@ func broadcast(r *run) error {
 	if err != nil {
 		return err
 	}
-	receivers := r.n
-	if r.groups > 0 {
-		receivers = (r.n + r.groups - 1) / r.groups
-	}
+	receivers := r.receivers()
 	pubs, err := r.setUp(1, publisher, false)
 	if err != nil {
 		return err

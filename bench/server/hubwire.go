@@ -32,9 +32,12 @@ func (Bench) To(c *hub.Call[client], group, text string) error {
 
 func (Bench) Echo(_ *hub.Call[client], text string) string { return text }
 
-// hubwire serves the hub to clients of both families, with every default.
+// hubwire serves the hub to clients of both families, with every default but
+// one: texts of 64 KB are to fit into a message.
 func hubwire() http.Handler {
-	s := hub.NewServer(hub.Options{Families: []codec.Family{core.Family(core.Options{}), classic.Family()}})
+	o := hub.Options{Families: []codec.Family{core.Family(core.Options{}), classic.Family()}}
+	o.MaxMessageSize = 128 << 10
+	s := hub.NewServer(o)
 	hub.Register[client](s, "Bench", Bench{})
 	return s
 }

@@ -24,6 +24,11 @@ const (
 	kindResult
 )
 
+// leastItems is how long the array of a message is at least.
+var leastItems = map[int64]int{
+	typeInvocation: 5, typeStreamItem: 4, typeCompletion: 4, typeStreamInvocation: 5, typeCancel: 3,
+}
+
 // Decode reads a message, without its length. What is wrong with a message
 // itself is fatal for the connection.
 func (MessagePack) Decode(payload []byte) (codec.Incoming, error) {
@@ -33,9 +38,7 @@ func (MessagePack) Decode(payload []byte) (codec.Incoming, error) {
 	if r.bad {
 		return nil, malformed("the message is no array with a type")
 	}
-	least, known := map[int64]int{
-		typeInvocation: 5, typeStreamItem: 4, typeCompletion: 4, typeStreamInvocation: 5, typeCancel: 3,
-	}[kind]
+	least, known := leastItems[kind]
 	if !known {
 		return nil, nil
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	stdencoding "encoding"
 	"encoding/json"
 	"errors"
@@ -45,10 +46,33 @@ func (values) Marshal(v any) ([]byte, error) {
 			return nil, err
 		}
 	}
-	var b []byte
-	err := msgpack.NewEncoderBytes(&b, handle).Encode(v)
-	return b, err
+	e := encoders.Get().(*encoder)
+	e.buf = e.buf[:0]
+	e.ResetBytes(&e.buf)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	b := bytes.Clone(e.buf)
+	if cap(e.buf) <= maxKept {
+		encoders.Put(e)
+	}
+	return b, nil
 }
+
+// An encoder is used again: it takes more than a kilobyte.
+type encoder struct {
+	*msgpack.Encoder
+	buf []byte
+}
+
+var encoders = sync.Pool{New: func() any {
+	e := new(encoder)
+	e.Encoder = msgpack.NewEncoderBytes(&e.buf, handle)
+	return e
+}}
+
+// maxKept bounds what the pool keeps of a large value.
+const maxKept = 64 << 10
 
 // MarshalList returns the encoding of an array of the values.
 func (e values) MarshalList(vs []any) ([]byte, error) {

@@ -76,6 +76,16 @@ func (s nullStream) SendPrepared(b []byte) error {
 	return nil
 }
 
+// Tries and TryPrepared have a flusher write, as to sockets.
+func (nullStream) Tries() bool { return true }
+
+func (s nullStream) TryPrepared(b []byte) (rest func() error) {
+	_ = s.SendPrepared(b)
+	return nil
+}
+
+var _ transports.Trier = nullStream{}
+
 // connectNowhere returns a server with n connections, of which each is in the
 // groups that groups returns for it.
 func connectNowhere(b testing.TB, n int, groups func(i int) []string) (*persistent.Server, *nowhere) {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/hubwire/hubwire/persistent/dialect"
@@ -28,5 +29,25 @@ func TestShares(t *testing.T) {
 	}
 	if _, ok := dialect.Framer(new(framer)).(dialect.Sharer); ok {
 		t.Error("the framer that numbers messages shares them")
+	}
+}
+
+// Frames of one message, and of as many as wait for a slow moment.
+func BenchmarkFrames(b *testing.B) {
+	record := messagelog.JSON(`{"type":1,"target":"addMessage","arguments":["ann","hello to everyone in here"]}` + "\x1e")
+	message := &messagelog.Entry{Seq: 1, Payload: record}
+	for name, entries := range map[string][]*messagelog.Entry{
+		"one":   {message},
+		"batch": slices.Repeat([]*messagelog.Entry{message}, 50),
+	} {
+		b.Run(name, func(b *testing.B) {
+			f := &framer{link: &link{format: jsonFormat}}
+			var frames [][]byte
+			var buf []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				frames, buf = f.Frames(frames[:0], buf[:0], dialect.Batch{Entries: entries})
+			}
+		})
 	}
 }
