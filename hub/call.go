@@ -94,7 +94,9 @@ func (k *call) Value(key any) any {
 		return k
 	}
 	if k.request != nil {
-		if v := k.request.Context().Value(key); v != nil {
+		// Its values only: context.Cause, and contexts that are made of the call,
+		// find what ends them by a value.
+		if v := context.WithoutCancel(k.request.Context()).Value(key); v != nil {
 			return v
 		}
 	}

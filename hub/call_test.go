@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"net/http"
 	"path"
@@ -326,6 +327,35 @@ func TestRequestContextValues(t *testing.T) {
 type ctxHub struct{ f func(context.Context) }
 
 func (h ctxHub) Run(c *hub.Call[hub.Sender]) { h.f(c) }
+
+// A call tells why it has ended, and so does a context that is made of it.
+func TestCauseOfCall(t *testing.T) {
+	s := newSite(t, hub.Options{})
+	got := make(chan error, 2)
+	hub.Register[hub.Sender](s.Server, "causes", causeHub{got})
+	c := s.core("", "causes").Open("webSockets")
+	c.Send(stream("a", "run", "[]"))
+	c.WantExactly("an item", itemOf("a", 1))
+	c.Send(`{"type":5,"invocationId":"a"}`)
+	for range 2 {
+		if err := <-got; err == nil || err.Error() != "hub: the client cancelled the stream" {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+type causeHub struct{ got chan<- error }
+
+func (h causeHub) Run(c *hub.Call[hub.Sender]) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		sub, cancel := context.WithCancel(c)
+		defer cancel()
+		yield(1, nil)
+		<-sub.Done()
+		h.got <- context.Cause(c)
+		h.got <- context.Cause(sub)
+	}
+}
 
 func TestCallsRunInOrder(t *testing.T) {
 	s := newSite(t, hub.Options{})
