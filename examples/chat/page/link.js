@@ -1,9 +1,13 @@
 // The connection to the chat hub: it starts, comes back, and changes its transport.
 
-/** Which client carries the page: Hubwire's, or with ?client=core that of ASP.NET Core SignalR. */
-export const client = new URLSearchParams(location.search).get("client") === "core" ? "ASP.NET Core" : "Hubwire";
+import { HubConnection as Hubwire } from "/signalr/client.js";
+import { HubConnection as Core } from "./core.js";
 
-const { HubConnection } = await import(client === "Hubwire" ? "/signalr/client.js" : "./core.js");
+const wanted = new URLSearchParams(location.search).get("client");
+const HubConnection = wanted === "core" ? Core : Hubwire;
+
+/** Which client carries the page. */
+export const client = wanted === "core" ? "ASP.NET Core" : "Hubwire";
 
 const firstWait = 1_000;
 const longestWait = 15_000;
