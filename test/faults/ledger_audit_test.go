@@ -22,9 +22,9 @@ func TestAuditor(t *testing.T) {
 		{kind: message, to: address{all: true, except: "other"}}, // 15
 	}
 	for name, c := range map[string]struct {
-		got   []int64
-		until int64
-		want  verdict
+		got         []int64
+		until, sure int64
+		want        verdict
 	}{
 		"all of it":            {got: []int64{3, 6, 9, 12, 15}},
 		"and one from before":  {got: []int64{1, 3, 6, 9, 12, 15}},
@@ -32,6 +32,7 @@ func TestAuditor(t *testing.T) {
 		"dropped":              {got: []int64{3, 6, 12, 15}, want: verdict{lost: 1}},
 		"dropped at the end":   {got: []int64{3, 6, 9, 12}, want: verdict{lost: 1}},
 		"ended in good order":  {got: []int64{3, 6, 9}, until: 15},
+		"ended too early":      {got: []int64{3, 6}, until: 15, sure: 12, want: verdict{lost: 2}},
 		"dropped, then ended":  {got: []int64{3, 9}, until: 15, want: verdict{lost: 1}},
 		"doubled":              {got: []int64{3, 6, 6, 9, 12, 15}, want: verdict{duplicated: 1}},
 		"doubled later":        {got: []int64{3, 6, 9, 12, 6, 15}, want: verdict{duplicated: 1}},
@@ -47,7 +48,7 @@ func TestAuditor(t *testing.T) {
 		"all lost, and told":   {got: []int64{gap}, want: verdict{gaps: 1, excuse: 5}},
 		"never sent to anyone": {got: []int64{3, 6, 9, 12, 15, 99}, want: verdict{foreign: 1}},
 	} {
-		l := &life{id: "me", user: "ann", got: c.got, until: c.until}
+		l := &life{id: "me", user: "ann", got: c.got, until: c.until, sure: c.sure}
 		v := audit(events, []*life{l})
 		if v.due != 5 || v.lives != 1 {
 			t.Errorf("%s: %d messages are for %d connections, want 5 for 1", name, v.due, v.lives)

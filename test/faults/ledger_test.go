@@ -82,11 +82,14 @@ func (l *ledger) sent() (n int) {
 	return n
 }
 
-// A life is one connection of a client: what it was given, in order.
+// A life is one connection of a client: what it was given, in order. What was
+// under way at its end may be missing, but nothing before what it was given.
 type life struct {
 	id, user string
+	began    string  // the transport
 	since    int64   // no message up to this event is for it
-	until    int64   // the newest event when the client ended it, 0 if it did not
+	until    int64   // the newest event when it ended, 0 if it did not
+	sure     int64   // whatever its end, no message up to this event may be missing
 	got      []int64 // numbers of messages, and gap where the server said so
 }
 
@@ -203,11 +206,9 @@ func (l *life) judge(may, must []int64) verdict {
 		}
 		seen[n] = true
 	}
-	if l.until == 0 {
-		for ; next < len(must); next++ {
-			if !seen[must[next]] {
-				missing[must[next]] = told
-			}
+	for ; next < len(must) && (l.until == 0 || must[next] <= l.sure); next++ {
+		if !seen[must[next]] {
+			missing[must[next]] = told
 		}
 	}
 	for _, excused := range missing {

@@ -2,6 +2,8 @@ package faults_test
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"text/tabwriter"
 	"time"
 
 	"github.com/hubwire/hubwire/persistent"
@@ -19,12 +22,13 @@ import (
 // A run is worlds on one server, behind a proxy, with their clients.
 type run struct {
 	testing.TB
-	base    string // where the members find the server
-	proxy   *proxy
-	worlds  []*world
-	members []*member
-	stop    context.CancelFunc
-	done    sync.WaitGroup
+	base     string // where the members find the server
+	listener *smallListener
+	proxy    *proxy
+	worlds   []*world
+	members  []*member
+	stop     context.CancelFunc
+	done     sync.WaitGroup
 
 	last map[*world]int64 // the newest event that is looked at in the end
 }
@@ -46,21 +50,61 @@ func launchBare(t testing.TB, worlds ...*world) *run {
 		mux.Handle(w.path+"/", w.handler)
 	}
 	server := httptest.NewUnstartedServer(mux)
-	server.Listener = smallListener{server.Listener}
+	l := &smallListener{Listener: server.Listener}
+	server.Listener = l
 	server.Start()
 	t.Cleanup(server.Close)
-	return &run{TB: t, base: server.URL, worlds: worlds, stop: func() {}}
+	return &run{TB: t, base: server.URL, listener: l, worlds: worlds, stop: func() {}}
 }
 
-// A smallListener accepts connections with small buffers.
-type smallListener struct{ net.Listener }
+// A smallListener accepts connections with small buffers, and can cut them.
+type smallListener struct {
+	net.Listener
 
-func (l smallListener) Accept() (net.Conn, error) {
+	mu   sync.Mutex
+	open map[*smallConn]bool
+}
+
+// Accept implements net.Listener.
+func (l *smallListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
-	if err == nil {
-		_ = conn.(*net.TCPConn).SetWriteBuffer(64 << 10)
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	c := &smallConn{conn.(*net.TCPConn), l}
+	_ = c.SetWriteBuffer(64 << 10)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == nil {
+		l.open = make(map[*smallConn]bool)
+	}
+	l.open[c] = true
+	return c, nil
+}
+
+// sever resets all connections, and returns how many there were.
+func (l *smallListener) sever() int {
+	l.mu.Lock()
+	open := slices.Collect(maps.Keys(l.open))
+	l.mu.Unlock()
+	for _, c := range open {
+		_ = c.SetLinger(0)
+		_ = c.TCPConn.Close()
+	}
+	return len(open)
+}
+
+type smallConn struct {
+	*net.TCPConn
+	listener *smallListener
+}
+
+// Close implements net.Conn.
+func (c *smallConn) Close() error {
+	c.listener.mu.Lock()
+	delete(c.listener.open, c)
+	c.listener.mu.Unlock()
+	return c.TCPConn.Close()
 }
 
 // enlist starts n members in each world.
@@ -138,31 +182,80 @@ func (r *run) finish() {
 	}
 }
 
-// verdict audits the members of a world.
-func (r *run) verdict(w *world) (verdict, books) {
-	var lives []*life
-	var b books
-	for _, m := range r.members {
-		if m.world == w {
-			lives = append(lives, m.lives...)
-			b.add(m.books)
+// A row is what became of the clients of one family in one world.
+type row struct {
+	world  *world
+	family *family
+
+	members int
+	verdict
+	books
+	trouble []string // connections that went wrong
+}
+
+// audit audits the members, family by family.
+func (r *run) audit() (rows []row) {
+	for _, w := range r.worlds {
+		for _, f := range w.families {
+			rows = append(rows, r.row(w, f))
 		}
 	}
-	last := r.last[w]
-	for _, l := range lives {
-		l.got = slices.DeleteFunc(l.got, func(n int64) bool { return n > last })
-		l.since, l.until = min(l.since, last), min(l.until, last)
+	return rows
+}
+
+func (r *run) row(w *world, f *family) row {
+	last, events := r.last[w], w.all()
+	row := row{world: w, family: f}
+	for _, m := range r.of(w) {
+		if m.family != f {
+			continue
+		}
+		row.members++
+		row.books.add(m.books)
+		for i, l := range m.lives {
+			l.got = slices.DeleteFunc(l.got, func(n int64) bool { return n > last })
+			l.since, l.until = min(l.since, last), min(l.until, last)
+			v := audit(events[:last], []*life{l})
+			row.verdict.add(v)
+			if !v.clean() {
+				_, must := l.due(events[:last])
+				row.trouble = append(row.trouble, fmt.Sprintf("client %d, connection %d, %+v, due %v: %v", m.no, i, l, must, v))
+			}
+		}
 	}
-	return audit(w.all()[:last], lives), b
+	return row
+}
+
+// verdict audits all members.
+func (r *run) verdict() (v verdict, b books) {
+	for _, row := range r.audit() {
+		v.add(row.verdict)
+		b.add(row.books)
+	}
+	return v, b
+}
+
+// table writes the rows one below the other.
+func table(rows []row) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\nclients\tmessages\tconnections\treturns\tfor them\tdelivered\tlost\tdoubled\tswapped\tforeign\tgaps\tcalls\tanswered\trefused\tunknown\twrong\t")
+	for _, r := range rows {
+		v, c := r.verdict, r.books
+		fmt.Fprintf(w, "%s, %s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", r.world.path, r.family.name, r.world.sent(),
+			v.lives, c.returns, v.due, v.got, v.lost, v.duplicated, v.reordered, v.foreign, v.gaps, c.calls, c.answered, c.refused, c.unknown, c.wrong)
+	}
+	_ = w.Flush()
+	return b.String()
 }
 
 // Nothing is lost, doubled, swapped or given to others, whatever the network
-// does: hundreds of clients of every transport, raw and of hubs, that change
-// transports, go away and come back, enter and leave groups.
+// does: hundreds of clients of every family and transport, raw and of hubs, that
+// change transports, go away and come back, enter and leave groups.
 func TestNothingLost(t *testing.T) {
 	t.Parallel()
 	r := launch(t, func(n uint64) plan { return newPlan(*seed, n) }, rawWorld(t, options()), hubWorld(options()))
-	r.enlist(*members, func(m *member) { m.mortal = m.no%3 == 0 })
+	r.enlist(*members, func(m *member) { m.mortal = m.no/3%3 == 0 })
 	r.publish(*duration, *rate)
 	for _, m := range r.members {
 		m.immortal()
@@ -170,16 +263,18 @@ func TestNothingLost(t *testing.T) {
 	r.proxy.heal()
 	r.settle(30 * time.Second)
 	r.finish()
-	t.Logf("faults: %v", &r.proxy.counts)
+	rows := r.audit()
+	t.Logf("%v%s", &r.proxy.counts, table(rows))
 	for _, w := range r.worlds {
-		v, b := r.verdict(w)
-		t.Logf("%s: sent %d; %v; gaps counted %d, of them told to the program %d", w.path, w.sent(), v, w.endpoint.Stats().Gaps, w.gapped)
-		t.Logf("%s: events %v; %+v", w.path, w.told, b)
-		if !v.clean() || v.gaps > 0 || b.wrong > 0 {
-			t.Errorf("%s: something went wrong", w.path)
+		t.Logf("%s: events %v; gaps counted %d, of them told to the program %d", w.path, w.told, w.endpoint.Stats().Gaps, w.gapped)
+	}
+	for _, row := range rows {
+		what := row.world.path + ", " + row.family.name
+		if !row.clean() || row.gaps > 0 || row.wrong > 0 {
+			t.Errorf("%s: something went wrong: %q", what, row.trouble)
 		}
-		if v.got == 0 || b.answered == 0 {
-			t.Errorf("%s: nothing happened", w.path)
+		if row.got == 0 || row.answered == 0 || row.family.lasting && row.returns == 0 {
+			t.Errorf("%s: nothing happened", what)
 		}
 	}
 }
@@ -200,17 +295,18 @@ func TestGapsAreTold(t *testing.T) {
 	r.proxy.heal()
 	r.settle(30 * time.Second)
 	r.finish()
-	for _, w := range r.worlds {
-		v, _ := r.verdict(w)
-		t.Logf("%s: sent %d; %v; gaps counted %d, of them told to the program %d", w.path, w.sent(), v, w.endpoint.Stats().Gaps, w.gapped)
-		if !v.clean() {
-			t.Errorf("%s: something went wrong without a word", w.path)
+	rows := r.audit()
+	t.Log(table(rows))
+	for _, row := range rows {
+		what, counted := row.world.path+", "+row.family.name, row.world.endpoint.Stats().Gaps
+		if !row.clean() {
+			t.Errorf("%s: something went wrong without a word: %q", what, row.trouble)
 		}
-		if v.gaps == 0 || v.excuse == 0 {
-			t.Errorf("%s: the log was not too small", w.path)
+		if row.family == classicFamily && (row.gaps == 0 || row.excuse == 0) {
+			t.Errorf("%s: the log was not too small", what)
 		}
-		if int64(v.gaps) > w.endpoint.Stats().Gaps {
-			t.Errorf("%s: more gaps were told than counted", w.path)
+		if int64(row.gaps) > counted {
+			t.Errorf("%s: %d gaps were told, %d counted", what, row.gaps, counted)
 		}
 	}
 }
@@ -270,7 +366,7 @@ func TestBrokenLog(t *testing.T) {
 			r.publish(time.Second, 200)
 			r.settle(2 * time.Second)
 			r.finish()
-			v, _ := r.verdict(r.worlds[0])
+			v, _ := r.verdict()
 			if t.Log(v); c.found(v) == 0 {
 				t.Errorf("the mistake was not found")
 			}

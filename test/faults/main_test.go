@@ -7,9 +7,10 @@
 // ledger knows what was sent to whom, and its auditor says what each client lost
 // or got twice, in another order, or though it was for somebody else.
 //
-// TestNothingLost takes 20 seconds. For longer, and for larger fleets:
+// TestNothingLost takes a minute. For longer, for larger fleets, and to see what
+// was done to whom:
 //
-//	go test ./test/faults -run NothingLost -timeout 30m -faults.duration 20m -faults.members 300
+//	go test ./test/faults -v -run NothingLost -timeout 30m -faults.duration 20m -faults.members 300
 package faults_test
 
 import (
@@ -21,7 +22,7 @@ import (
 )
 
 var (
-	duration = flag.Duration("faults.duration", 12*time.Second, "how long TestNothingLost injects faults")
+	duration = flag.Duration("faults.duration", time.Minute, "how long TestNothingLost injects faults")
 	members  = flag.Int("faults.members", 100, "how many clients of each endpoint TestNothingLost runs")
 	rate     = flag.Int("faults.rate", 60, "how many messages a second each endpoint of TestNothingLost sends")
 	seed     = flag.Uint64("faults.seed", 1, "what the plans of faults are drawn from")

@@ -2,37 +2,32 @@ package faults_test
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
-
-	"github.com/hubwire/hubwire/persistent/classic/classictest"
 )
-
-// The transports, as clients name them.
-var transportNames = []string{"webSockets", "serverSentEvents", "foreverFrame", "longPolling"}
 
 // A member is one client of a fleet. It connects, comes back whenever it loses
 // its transport, often on another one, and now and then begins anew.
 type member struct {
-	no    int
-	world *world
-	base  string // the URL of the proxy
-	tb    testing.TB
-	rng   *rand.Rand // of the receiving goroutine
-	http  *http.Client
+	no     int
+	world  *world
+	family *family
+	base   string // the URL of the proxy
+	tb     testing.TB
+	rng    *rand.Rand // guarded by mu
+	http   *http.Client
 
 	mortal bool              // ends its connection now and then
 	mute   bool              // makes no calls
+	eager  bool              // always comes back at once
 	kinds  []string          // the transports that it uses
 	method string            // what it calls, if not this and that
 	gate   sync.RWMutex      // held by who wants the member to stop reading
@@ -46,8 +41,9 @@ type member struct {
 // books count what became of calls, and how often a transport was lost.
 type books struct {
 	calls, answered, refused, unknown int
-	wrong                             int // answers that do not belong to the call, or before what they follow
+	wrong                             int // answers that do not belong to the call, are missing, or come before what they follow
 	transports                        int
+	returns                           int // how often the connection went on in another transport
 	called                            int // how often the server said to come back
 }
 
@@ -58,6 +54,7 @@ func (b *books) add(c books) {
 	b.unknown += c.unknown
 	b.wrong += c.wrong
 	b.transports += c.transports
+	b.returns += c.returns
 	b.called += c.called
 }
 
@@ -67,14 +64,16 @@ type untidy struct{ testing.TB }
 func (untidy) Cleanup(func()) {}
 
 func newMember(t testing.TB, w *world, base string, no int) *member {
+	f := w.families[no%len(w.families)]
 	return &member{
-		no:    no,
-		world: w,
-		base:  base,
-		tb:    untidy{t},
-		rng:   rand.New(rand.NewPCG(*seed, uint64(no))),
-		http:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, DialContext: dialSmall}},
-		kinds: transportNames,
+		no:     no,
+		world:  w,
+		family: f,
+		base:   base,
+		tb:     untidy{t},
+		rng:    rand.New(rand.NewPCG(*seed, uint64(no))),
+		http:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, DialContext: dialSmall, DisableKeepAlives: f.fresh}},
+		kinds:  f.kinds,
 	}
 }
 
@@ -121,35 +120,48 @@ func (m *member) transport() string {
 	return m.kinds[m.rng.IntN(len(m.kinds))]
 }
 
+func (m *member) user() string { return userName(m.no % 20) }
+
+func (m *member) count(f func(b *books)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f(&m.books)
+}
+
 // A session is one connection of a member in use.
 type session struct {
 	*member
-	ctx    context.Context
-	client *classictest.Client
-	life   *life
-	last   time.Time // when it is to end, unless that is zero
+	ctx  context.Context
+	wire wire
+	life *life
+	last time.Time // when it is to end, unless that is zero
 
-	mu      sync.Mutex
-	stream  *classictest.Stream
-	waiting map[string]string // calls on the WebSocket, by id
+	mu      sync.Mutex // held while a transport is dropped
+	waiting []*pending // calls whose answers are to be read, in order
 }
 
-// live is one connection, from negotiate to the end of it.
+// A pending call waits for its answer, or if it is in doubt, for nothing.
+type pending struct {
+	id    string
+	doubt bool
+}
+
+// live is one connection, from its beginning to its end.
 func (m *member) live(ctx context.Context) {
-	c := classictest.New(m.tb, m.base+m.world.path)
-	c.HTTP, c.Patience = m.http, 5*time.Second
-	c.Query.Set("gaps", "1")
-	user := userName(m.no % 20)
-	c.Header.Set("X-User", user)
-	if m.world.hubs != "" {
-		c.Hubs(m.world.hubs)
+	s := &session{
+		member: m,
+		ctx:    ctx,
+		wire:   m.family.wire(ctx, m),
+		life:   &life{user: m.user(), since: m.world.now()},
 	}
-	s := &session{member: m, ctx: ctx, client: c, life: &life{user: user, since: m.world.now()}, waiting: make(map[string]string)}
 	kind := m.transport()
-	if !s.begin(kind) {
+	id, err := s.wire.open(kind)
+	if err != nil {
+		s.wire.drop()
 		return
 	}
 	m.mu.Lock()
+	s.life.id, s.life.began = id, kind
 	m.lives = append(m.lives, s.life)
 	if m.mortal {
 		s.last = time.Now().Add(between(m.rng, 2*time.Second, 20*time.Second))
@@ -165,123 +177,86 @@ func (m *member) live(ctx context.Context) {
 	calling.Wait()
 }
 
-// begin negotiates, connects and starts. It reports false if any of it failed.
-func (s *session) begin(kind string) bool {
-	r, err := s.client.Do(http.MethodGet, s.client.Address("negotiate"), "")
-	if err != nil || r.Status != http.StatusOK || json.Unmarshal([]byte(r.Body), &s.client.Answer) != nil {
-		return false
-	}
-	s.life.id = s.client.Answer.ConnectionID
-	stream, ok := s.dial("connect", kind)
-	if !ok {
-		return false
-	}
-	f, err := stream.Next()
-	if err != nil || f.S == nil {
-		s.close()
-		return false
-	}
-	r, err = s.client.Do(http.MethodGet, s.client.Address("start", "transport", kind), "")
-	if err != nil || r.Status != http.StatusOK {
-		s.close()
-		return false
-	}
-	return true
-}
-
-// dial opens a transport and makes it the current one.
-func (s *session) dial(operation, kind string) (*classictest.Stream, bool) {
-	stream, err := s.client.TryDial(operation, kind,
-		"frameId", "1", "messageId", s.client.Cursor, "groupsToken", s.client.GroupsToken)
-	if err != nil {
-		stream.Drop()
-		return nil, false
-	}
-	context.AfterFunc(s.ctx, stream.Drop)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stream = stream
-	s.waiting = make(map[string]string)
-	return stream, true
-}
-
-// close ends the current transport. What waits for an answer on a WebSocket
-// waits in vain.
-func (s *session) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stream != nil {
-		s.stream.Drop()
-	}
-	s.stream = nil
-	s.member.mu.Lock()
-	s.books.unknown += len(s.waiting)
-	s.books.transports++
-	s.member.mu.Unlock()
-	s.waiting = make(map[string]string)
-}
-
-// follow reads until the member is to end, coming back whenever need be.
+// follow reads until the connection or the member is to end, and comes back
+// whenever need be.
 func (s *session) follow(kind string) {
-	operation := ""
 	for {
-		if operation != "" && !s.again(operation, kind) {
-			s.rest(s.ctx, 200*time.Millisecond)
-		}
 		s.read()
-		s.close()
-		switch {
-		case s.ctx.Err() != nil:
+		if s.ctx.Err() == nil && s.due() {
+			s.over()
+			s.wire.stop()
+			s.drop()
 			return
-		case !s.last.IsZero() && time.Now().After(s.last):
-			s.finish(kind)
+		}
+		s.drop()
+		switch err := s.back(kind); {
+		case errors.Is(err, errOver):
+			s.over()
+			if errors.Is(err, errGivenUp) {
+				s.count(func(b *books) { b.wrong++ })
+			}
 			return
-		case kind == "longPolling" && s.chance(95):
-			operation = "poll"
-			continue
+		case err != nil:
+			return
 		}
-		operation = "reconnect"
-		switch {
-		case s.chance(1):
-			s.rest(s.ctx, 8*time.Second) // longer than the disconnect timeout, maybe
-		case s.chance(60):
-			s.rest(s.ctx, 300*time.Millisecond)
-		}
+	}
+}
+
+// back comes back, on any transport, however often that takes.
+func (s *session) back(kind string) error {
+	switch {
+	case s.eager:
+	case s.chance(1):
+		s.rest(s.ctx, 8*time.Second) // longer than the disconnect timeout, maybe
+	case s.chance(60):
+		s.rest(s.ctx, 300*time.Millisecond)
+	}
+	for s.ctx.Err() == nil {
 		if s.chance(40) {
 			kind = s.transport()
 		}
+		switch err := s.wire.back(kind); {
+		case err == nil:
+			s.count(func(b *books) { b.returns++ })
+			return nil
+		case errors.Is(err, errOver):
+			return err
+		}
+		s.rest(s.ctx, 500*time.Millisecond)
 	}
+	return s.ctx.Err()
 }
 
-func (s *session) again(operation, kind string) bool {
-	_, ok := s.dial(operation, kind)
-	return ok
-}
+// due reports whether the time of the connection has come.
+func (s *session) due() bool { return !s.last.IsZero() && time.Now().After(s.last) }
 
-// finish ends the connection as a client does that is closed.
-func (s *session) finish(kind string) {
+// over notes that nothing that is sent from here on is for the connection.
+func (s *session) over() {
+	now := s.world.now()
 	s.member.mu.Lock()
-	s.life.until = s.world.now()
+	s.life.until = now
 	s.member.mu.Unlock()
-	_, _ = s.client.Do(http.MethodPost, s.client.Address("abort", "transport", kind), "")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.giveUp()
 }
 
-// A text is what a message carries: raw or of a hub.
-type text struct {
-	N int64 `json:"n"`
-	M string
-	A []json.RawMessage
+// giveUp waits for no answer any more. Called with mu held.
+func (s *session) giveUp() {
+	n := len(s.waiting)
+	s.waiting = nil
+	s.count(func(b *books) { b.unknown += n })
 }
 
-func (t text) number() int64 {
-	if t.M == "" {
-		return t.N
+// drop ends the current transport. Calls may wait in vain from here on.
+func (s *session) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wire.drop()
+	if !s.wire.keeps() {
+		s.giveUp()
 	}
-	var n int64
-	if len(t.A) != 2 || t.M != "got" || json.Unmarshal(t.A[0], &n) != nil {
-		return 0
-	}
-	return n
+	s.count(func(b *books) { b.transports++ })
 }
 
 // pass waits while the gate is closed.
@@ -292,38 +267,25 @@ func (s *session) pass() {
 
 // read notes what the current transport brings until it ends.
 func (s *session) read() {
-	s.mu.Lock()
-	stream := s.stream
-	s.mu.Unlock()
-	for stream != nil {
+	for {
 		s.pass()
-		f, err := stream.Next()
+		h, err := s.wire.read()
 		if err != nil {
 			return
 		}
-		if f.I != nil {
-			s.answered(*f.I, f.Raw)
-			continue
-		}
 		s.member.mu.Lock()
-		had := len(s.life.got)
-		if f.X != nil {
-			s.life.got = append(s.life.got, gap)
-		}
-		if f.T != nil {
+		s.life.got = append(s.life.got, h.got...)
+		if h.called {
 			s.books.called++
 		}
-		for _, raw := range f.M {
-			var t text
-			_ = json.Unmarshal(raw, &t) // a text without a number is found by the auditor
-			s.life.got = append(s.life.got, t.number())
-		}
-		fresh := s.life.got[had:]
 		s.member.mu.Unlock()
-		if s.seen != nil {
-			s.seen(fresh)
+		if h.answer != nil {
+			s.answered(*h.answer)
 		}
-		if f.T != nil || !s.last.IsZero() && time.Now().After(s.last) {
+		if s.seen != nil {
+			s.seen(h.got)
+		}
+		if h.called || s.due() {
 			return
 		}
 	}
@@ -333,93 +295,64 @@ func (s *session) read() {
 func (s *session) call(ctx context.Context) {
 	for n := 0; ctx.Err() == nil; n++ {
 		s.rest(ctx, 2*time.Second)
-		key := fmt.Sprintf("%s/%d", s.life.id, n)
-		s.invoke(strconv.Itoa(n), key)
+		s.invoke(strconv.Itoa(n), fmt.Sprintf("%s/%d", s.life.id, n))
 	}
 }
 
 // invoke makes a call over whatever transport there is.
 func (s *session) invoke(id, key string) {
-	payload := key
-	if s.world.hubs != "" {
-		method, args := "echo", []string{key}
-		if s.chance(30) {
-			method, args = "switch", []string{key, "group" + strconv.Itoa(len(key)%8)}
-		}
-		if s.method != "" {
-			method, args = s.method, []string{key}
-		}
-		b, _ := json.Marshal(map[string]any{"H": "fleet", "M": method, "A": args, "I": id})
-		payload = string(b)
+	c := call{id: id, method: "echo", args: []string{key}}
+	switch {
+	case s.method != "":
+		c.method = s.method
+	case s.chance(30):
+		c.method, c.args = "switch", append(c.args, "group"+strconv.Itoa(len(key)%8))
 	}
+	p := &pending{id: id}
 	s.mu.Lock()
-	stream := s.stream
-	if stream == nil {
-		s.mu.Unlock()
-		return
-	}
-	socket := stream.Socket()
-	if socket != nil && s.world.hubs != "" {
-		s.waiting[id] = key
+	send, later := s.wire.line()
+	if send != nil && later {
+		s.waiting = append(s.waiting, p)
 	}
 	s.mu.Unlock()
-	s.count(func(b *books) { b.calls++ })
-	if socket != nil {
-		_ = socket.Write(s.ctx, websocket.MessageText, []byte(payload))
+	if send == nil {
 		return
 	}
-	r, err := s.client.Do(http.MethodPost, s.client.Address("send", "transport", stream.Transport), url.Values{"data": {payload}}.Encode())
+	s.count(func(b *books) { b.calls++ })
+	a, err := send(c)
 	switch {
+	case err != nil && later:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		p.doubt = true
+	case errors.Is(err, errTurnedAway):
+		s.count(func(b *books) { b.refused++ })
 	case err != nil:
 		s.count(func(b *books) { b.unknown++ })
-	case r.Status != http.StatusOK:
-		s.count(func(b *books) { b.refused++ })
-	case s.world.hubs == "":
-		s.count(func(b *books) { b.answered++ })
-	default:
-		s.judge(id, r.Body, false)
+	case a != nil:
+		s.judge(*a, a.id == id)
 	}
 }
 
-func (s *session) count(f func(b *books)) {
-	s.member.mu.Lock()
-	defer s.member.mu.Unlock()
-	f(&s.books)
-}
-
-// answered takes an answer from the WebSocket.
-func (s *session) answered(id, raw string) {
+// answered takes an answer that was read. Answers come in the order of the
+// calls, and none is left out.
+func (s *session) answered(a answer) {
 	s.mu.Lock()
-	_, known := s.waiting[id]
-	delete(s.waiting, id)
+	at := slices.IndexFunc(s.waiting, func(p *pending) bool { return p.id == a.id })
+	fits := at >= 0 && !slices.ContainsFunc(s.waiting[:at], func(p *pending) bool { return !p.doubt })
+	s.waiting = s.waiting[at+1:]
 	s.mu.Unlock()
-	if !known {
-		s.count(func(b *books) { b.wrong++ })
-		return
-	}
-	s.judge(id, raw, true)
+	s.judge(a, fits)
 }
 
-// judge looks at an answer: it must be that of the call, and on a WebSocket come
-// after what the call sent.
-func (s *session) judge(id, raw string, ordered bool) {
-	var a struct {
-		I string
-		R json.RawMessage
-		E string
-	}
-	err := json.Unmarshal([]byte(raw), &a)
-	var n int64
+// judge looks at an answer: it must be that of the call, and come after what the
+// call sent.
+func (s *session) judge(a answer, fits bool) {
 	s.member.mu.Lock()
 	defer s.member.mu.Unlock()
 	s.books.answered++
-	switch {
-	case err != nil || a.I != id || a.E == "" && len(a.R) == 0:
+	if got := s.life.got; !fits || a.bad || a.after > 0 && (len(got) == 0 || got[len(got)-1] < a.after) {
 		s.books.wrong++
-	case ordered && json.Unmarshal(a.R, &n) == nil:
-		if got := s.life.got; len(got) == 0 || got[len(got)-1] < n {
-			s.books.wrong++
-		}
 	}
 }
 
@@ -433,16 +366,26 @@ func (m *member) id() string {
 	return m.lives[len(m.lives)-1].id
 }
 
+// place tells how far the member's connection is: it began after event since, and
+// got is the newest message that it has. They are -1 without a connection.
+func (m *member) place() (since, got int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.lives) == 0 || m.lives[len(m.lives)-1].until > 0 {
+		return -1, -1
+	}
+	l := m.lives[len(m.lives)-1]
+	if len(l.got) == 0 {
+		return l.since, -1
+	}
+	return l.since, l.got[len(l.got)-1]
+}
+
 // current reports whether the member has a connection that has got message n, or
 // that began after it.
 func (m *member) current(n int64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.lives) == 0 {
-		return false
-	}
-	l := m.lives[len(m.lives)-1]
-	return l.until == 0 && (l.since >= n || len(l.got) > 0 && l.got[len(l.got)-1] >= n)
+	since, got := m.place()
+	return max(since, got) >= n
 }
 
 // immortal lets the member keep the connection that it begins next, or the

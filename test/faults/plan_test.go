@@ -3,7 +3,9 @@ package faults_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
+	"text/tabwriter"
 	"time"
 )
 
@@ -72,11 +74,14 @@ type tally [faults]atomic.Int64
 
 func (t *tally) add(f fault) { t[f].Add(1) }
 
-// String lists the counts.
+// String lists the counts, one below the other.
 func (t *tally) String() string {
-	text := ""
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\nfault\ttimes\t")
 	for f := none + 1; f < faults; f++ {
-		text += fmt.Sprintf("%s %d, ", f, t[f].Load())
+		fmt.Fprintf(w, "%s\t%d\t\n", f, t[f].Load())
 	}
-	return text[:len(text)-2]
+	_ = w.Flush()
+	return b.String()
 }

@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/hubwire/hubwire/hub"
+	"github.com/hubwire/hubwire/hub/classic"
+	"github.com/hubwire/hubwire/hub/codec"
+	"github.com/hubwire/hubwire/hub/core"
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent"
 	"github.com/hubwire/hubwire/persistent/messagelog"
@@ -27,7 +30,8 @@ type world struct {
 	ledger
 	handler  http.Handler
 	path     string
-	hubs     string // the hubs that its clients name, if any
+	families []*family // of its clients
+	hubs     string    // the hubs that they name, if any
 	endpoint *persistent.Endpoint
 	shutdown func(context.Context) error
 
@@ -48,12 +52,14 @@ type world struct {
 	gapped   int             // reconnected events that told of a gap
 }
 
+const disconnectTimeout = 6 * time.Second
+
 // options are those that all servers here have in common: times as short as they
 // may be, so that much happens.
 func options() persistent.Options {
 	return persistent.Options{
 		KeepAlive:         2 * time.Second,
-		DisconnectTimeout: 6 * time.Second,
+		DisconnectTimeout: disconnectTimeout,
 		ConnectionTimeout: 3 * time.Second,
 		SendTimeout:       2 * time.Second,
 		Keys:              []negotiate.Key{negotiate.Key("a key that all servers here share")},
@@ -64,11 +70,12 @@ func options() persistent.Options {
 
 func newWorld(path string) *world {
 	return &world{
-		path:   path,
-		live:   make(map[string]bool),
-		known:  make(map[string]bool),
-		told:   make(map[string]int),
-		served: make(map[string]int),
+		path:     path,
+		families: []*family{classicFamily},
+		live:     make(map[string]bool),
+		known:    make(map[string]bool),
+		told:     make(map[string]int),
+		served:   make(map[string]int),
 	}
 }
 
@@ -161,6 +168,7 @@ func (f fleet) OnDisconnected(c *hub.Call[peer], _ bool) {
 func hubWorld(o persistent.Options) *world {
 	w := newWorld("/signalr")
 	w.hubs = "fleet"
+	w.families = []*family{classicFamily, coreFamily, statefulFamily}
 	w.serveHub(o)
 	return w
 }
@@ -169,7 +177,15 @@ func hubWorld(o persistent.Options) *world {
 func (w *world) serveHub(o persistent.Options) {
 	w.ledger.mu.Lock()
 	defer w.ledger.mu.Unlock()
-	s := hub.NewServer(hub.Options{Options: o})
+	s := hub.NewServer(hub.Options{Options: o, Families: []codec.Family{
+		core.Family(core.Options{
+			KeepAlive:         o.KeepAlive,
+			DisconnectTimeout: o.DisconnectTimeout,
+			PollTimeout:       o.ConnectionTimeout,
+			StatefulReconnect: true,
+		}),
+		classic.Family(),
+	}})
 	h := hub.Register[peer](s, "fleet", fleet{w})
 	w.handler, w.endpoint, w.shutdown = s, s.Endpoint(), s.Shutdown
 	w.join, w.leave = h.Groups.Add, h.Groups.Remove

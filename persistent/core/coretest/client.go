@@ -157,9 +157,15 @@ func (c *Client) Request(method, body string) Reply {
 // Post sends bytes of the client's stream.
 func (c *Client) Post(body string) {
 	c.T.Helper()
-	if r := c.Request(http.MethodPost, body); r.Status != http.StatusOK || r.Body != "" {
-		c.T.Fatalf("post: %d %q", r.Status, r.Body)
+	c.must(c.tryPost(body), "post")
+}
+
+func (c *Client) tryPost(body string) error {
+	r, err := c.Do(http.MethodPost, c.Address("", c.ID()...), body)
+	if err == nil && (r.Status != http.StatusOK || r.Body != "") {
+		err = fmt.Errorf("%d %q", r.Status, r.Body)
 	}
+	return err
 }
 
 // Poll makes one poll.

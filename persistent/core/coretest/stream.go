@@ -115,15 +115,19 @@ func (s *Stream) Socket() *websocket.Conn { return s.ws }
 // Write sends bytes as they are.
 func (s *Stream) Write(p string) {
 	s.client.T.Helper()
+	s.client.must(s.TryWrite(p), "write")
+}
+
+// TryWrite is Write for streams that may break.
+func (s *Stream) TryWrite(p string) error {
 	if s.ws == nil {
-		s.client.Post(p)
-		return
+		return s.client.tryPost(p)
 	}
 	kind := websocket.MessageText
 	if s.client.Protocol == "messagepack" && !strings.HasPrefix(p, "{") {
 		kind = websocket.MessageBinary
 	}
-	s.client.must(s.ws.Write(s.ctx, kind, []byte(p)), "write")
+	return s.ws.Write(s.ctx, kind, []byte(p))
 }
 
 // Send sends JSON messages, in one piece.
@@ -135,21 +139,35 @@ func (s *Stream) Send(messages ...string) {
 // Handshake sends the handshake and reads the answer.
 func (s *Stream) Handshake() {
 	s.client.T.Helper()
-	s.Write(s.client.HandshakeRequest())
-	s.WantGreeting()
+	s.client.must(s.TryHandshake(), "handshake")
+}
+
+// TryHandshake is Handshake for streams that may break.
+func (s *Stream) TryHandshake() error {
+	if err := s.TryWrite(s.client.HandshakeRequest()); err != nil {
+		return err
+	}
+	return s.greeting()
 }
 
 // WantGreeting reads the answer to a good handshake.
 func (s *Stream) WantGreeting() {
 	s.client.T.Helper()
+	s.client.must(s.greeting(), "handshake")
+}
+
+func (s *Stream) greeting() error {
 	chunk, err := s.Chunk()
+	if err != nil {
+		return err
+	}
 	rest, ok := strings.CutPrefix(chunk, "{}"+Separator)
-	if err != nil || !ok {
-		s.client.T.Fatalf("handshake: %q, %v", chunk, err)
+	if !ok {
+		return fmt.Errorf("the answer is %q", chunk)
 	}
 	records, err := s.split(rest)
-	s.client.must(err, "behind the handshake")
 	s.queued = append(s.queued, records...)
+	return err
 }
 
 // Chunk returns what the server sends next in one piece: a WebSocket message,
