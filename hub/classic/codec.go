@@ -95,7 +95,7 @@ func (Codec) Decode(payload []byte) (codec.Incoming, error) {
 		return bad("the invocation names no method")
 	case utf16Len(e.S) > MaxState:
 		return bad("State has exceeded the maximum length of 4096 bytes.")
-	case nesting(payload) > maxDepth+2:
+	case codec.Nesting(payload) > maxDepth+2:
 		return bad("the invocation is nested too deeply")
 	}
 	if len(e.S) > 0 && !isNull(e.S) {
@@ -118,7 +118,7 @@ func (e *envelope) aside(payload []byte) (codec.Incoming, error) {
 		return &codec.Cancel{ID: id}, nil
 	case e.E != nil:
 		return &codec.Answer{ID: id, Error: *e.E, Failed: true}, nil
-	case nesting(payload) > maxDepth+1:
+	case codec.Nesting(payload) > maxDepth+1:
 		return &codec.Answer{ID: id, Error: "the answer is nested too deeply", Failed: true}, nil
 	}
 	return &codec.Answer{ID: id, Result: codec.Raw(e.R), HasResult: e.R != nil}, nil
@@ -200,33 +200,6 @@ func utf16Len(text []byte) int {
 		text = text[size:]
 	}
 	return n
-}
-
-// nesting is how deep objects and arrays are nested in valid JSON.
-func nesting(text []byte) int {
-	deepest, depth := 0, 0
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '{', '[':
-			depth++
-			deepest = max(deepest, depth)
-		case '}', ']':
-			depth--
-		case '"':
-			i = stringEnd(text, i)
-		}
-	}
-	return deepest
-}
-
-// stringEnd returns the index of the quote that ends the string at i.
-func stringEnd(text []byte, i int) int {
-	for i++; i < len(text) && text[i] != '"'; i++ {
-		if text[i] == '\\' {
-			i++
-		}
-	}
-	return i
 }
 
 // Encode writes a client call (6.5), a result (6.3), a progress report (6.4) or

@@ -121,6 +121,10 @@ func TestDepth(t *testing.T) {
 		if _, err := (core.MessagePack{}).Decode([]byte(m)); (err == nil) != ok {
 			t.Errorf("%d levels: %v", depth, err)
 		}
+		text := `{"type":1,"target":"a","arguments":[` + strings.Repeat("[", depth) + `"[[[["` + strings.Repeat("]", depth) + `]}`
+		if _, err := (core.JSON{}).Decode([]byte(text)); (err == nil) != ok {
+			t.Errorf("%d levels of JSON: %v", depth, err)
+		}
 	}
 }
 

@@ -53,6 +53,9 @@ func (JSON) Decode(payload []byte) (codec.Incoming, error) {
 	if !utf8.Valid(payload) {
 		return nil, malformed("the message is not UTF-8")
 	}
+	if codec.Nesting(payload) > maxDepth+2 {
+		return nil, malformed("the message is nested too deeply")
+	}
 	var e envelope
 	if err := json.Unmarshal(payload, &e); err != nil {
 		return nil, malformed("the message is no JSON of the protocol: " + err.Error())

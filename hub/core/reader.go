@@ -1,6 +1,10 @@
 package core
 
-import "github.com/hubwire/hubwire/hub/codec"
+import (
+	"unicode/utf8"
+
+	"github.com/hubwire/hubwire/hub/codec"
+)
 
 // A reader walks over MessagePack. When something is not as it should be it
 // turns bad, and every read that follows returns nothing.
@@ -10,7 +14,8 @@ type reader struct {
 	foreign bool // an extension was passed over that is no timestamp
 }
 
-// maxDepth bounds the nesting of a value, as the reference server does.
+// maxDepth bounds the nesting of a value in either protocol, as the reference
+// server does.
 const maxDepth = 64
 
 const (
@@ -110,7 +115,14 @@ func (r *reader) string() string {
 	default:
 		r.bad = true
 	}
-	return string(r.take(n))
+	return string(r.text(n))
+}
+
+// text returns the next n bytes, which must be UTF-8.
+func (r *reader) text(n int) []byte {
+	p := r.take(n)
+	r.bad = r.bad || !utf8.Valid(p)
+	return p
 }
 
 // optionalString returns a string, "" for nil.
@@ -169,7 +181,7 @@ func (r *reader) skip(depth int) {
 	case c < 0xa0:
 		r.elements(int(c&0xf), depth)
 	case c < 0xc0:
-		r.take(int(c & 0x1f))
+		r.text(int(c & 0x1f))
 	case c >= 0xc4 && c <= 0xc6: // bin
 		r.take(r.size(1 << (c - 0xc4)))
 	case c >= 0xc7 && c <= 0xc9: // ext
@@ -183,7 +195,7 @@ func (r *reader) skip(depth int) {
 	case c >= 0xd4 && c <= 0xd8: // fixext
 		r.extension(1 << (c - 0xd4))
 	case c >= 0xd9 && c <= 0xdb:
-		r.take(r.size(1 << (c - 0xd9)))
+		r.text(r.size(1 << (c - 0xd9)))
 	case c == 0xdc, c == 0xdd:
 		r.elements(r.size(2<<(c-0xdc)), depth)
 	case c == 0xde, c == 0xdf:

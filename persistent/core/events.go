@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent/dialect"
@@ -23,6 +24,9 @@ func (q *request) serveEvents() *negotiate.Refusal {
 	stream, openErr := q.openEvents()
 	if openErr != nil {
 		l.abandon()
+		if !errors.Is(openErr, transports.ErrNoFlush) {
+			return nil // the client is gone
+		}
 		q.host.Logger().Error("hubwire: cannot open a transport", "transport", transports.ServerSentEvents, "err", openErr)
 		return errStreaming
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +54,18 @@ func TestAttacks(t *testing.T) {
 		{name: "topics of others", attack: othersTopics},
 		{name: "ids that have ended", attack: endedIDs},
 		{name: "many hubs", attack: manyHubs},
+		{name: "others' answers", attack: othersAnswers},
+		{name: "core: huge messages", attack: coreHugeMessages},
+		{name: "core: huge bodies", attack: coreHugeBodies},
+		{name: "core: early bodies", attack: coreEarlyBodies},
+		{name: "core: deep values", attack: coreDeepValues},
+		{name: "core: invalid UTF-8", attack: coreInvalidUTF8},
+		{name: "core: prototype names", attack: corePrototypeNames},
+		{name: "core: negotiations", attack: coreNegotiations},
+		{name: "core: tokens", attack: coreTokens},
+		{name: "core: cross-origin", attack: coreCrossOrigin},
+		{name: "core: nonsense", attack: coreNonsense},
+		{name: "core: nothing acknowledged", attack: coreUnacknowledged},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -114,8 +127,7 @@ func hugeBodies(s *siege) {
 	c := s.client("attacker")
 	c.Open("longPolling")
 	for operation, most := range map[string]int64{"send": 1 << 20, "poll": 4 << 20} {
-		var read int64
-		body := &counted{Reader: io.LimitReader(endless{}, 1<<30), n: &read}
+		body := &counted{Reader: io.LimitReader(endless{}, 1<<30)}
 		req, _ := http.NewRequest("POST", c.Address(operation, "transport", "longPolling"), body)
 		req.Header.Set("X-User", "attacker")
 		res, err := c.HTTP.Do(req)
@@ -125,7 +137,7 @@ func hugeBodies(s *siege) {
 				s.Errorf("%s gets %d", operation, res.StatusCode)
 			}
 		}
-		if read > most+(8<<20) { // what the sockets hold
+		if read := body.n.Load(); read > most+(8<<20) { // what the sockets hold
 			s.Errorf("%s: %d bytes were taken", operation, read)
 		}
 	}
@@ -142,12 +154,12 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 type counted struct {
 	io.Reader
-	n *int64
+	n atomic.Int64
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
-	*c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 
@@ -535,7 +547,7 @@ func othersTopics(s *siege) {
 		}
 	}
 	for _, b := range s.bystanders {
-		b.stream.WantMessage("a bystander", "4, ")
+		b.hear("4, ")
 	}
 	server := hub.NewServer(hub.Options{Options: options()})
 	for _, name := range []string{"a.b", "", "a/b", "a b", "a\x00", "ü\u0085", "negotiate", "__proto__."} {
