@@ -91,6 +91,37 @@ func TestPresenceAfterRejoining(t *testing.T) {
 	}
 }
 
+// Exit ends the connections that come back.
+type Exit struct{ left chan struct{} }
+
+func (*Exit) Join(c *hub.Call[RoomClient], group string) error {
+	return c.Groups.Add(c.ConnectionID, group)
+}
+
+func (e *Exit) OnRejoiningGroups(c *hub.Call[RoomClient], groups []string) []string {
+	c.Abort()
+	<-e.left
+	return append(groups, "another")
+}
+
+// A connection that ends while it comes back is noted nowhere.
+func TestPresenceOfAnEndedReturn(t *testing.T) {
+	s := hubtest.NewServer(t, hub.Options{})
+	exit := &Exit{left: make(chan struct{})}
+	h := hub.Register[RoomClient](s.Server, "exit", exit, hub.TrackPresence(func(n hub.Notice) {
+		if !n.Joined {
+			close(exit.left)
+		}
+	}))
+	ann := s.Connect("ann", "exit")
+	ann.Invoke("exit", "join", "g")
+	ann.Lose()
+	ann.Return()
+	if got := members(h.Presence(), "g") + members(h.Presence(), "another"); got != "" {
+		t.Errorf("%q are still there", got)
+	}
+}
+
 // Whatever the interleaving, what is noted in the end is what is in force, and
 // nothing is noted of connections that have ended.
 func TestPresenceUnderRaces(t *testing.T) {
