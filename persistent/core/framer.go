@@ -28,7 +28,7 @@ var (
 
 // Shares reports whether b is nothing but messages.
 func (f *sharer) Shares(b dialect.Batch) (shape any, ok bool) {
-	if b.Gap || slices.ContainsFunc(b.Entries, reply) {
+	if b.Gap || f.link.torn.Load() || slices.ContainsFunc(b.Entries, reply) {
 		return nil, false
 	}
 	return f.link.format.protocol, true
@@ -52,7 +52,9 @@ func (f *framer) Opening(messagelog.Cursor) [][]byte {
 func (f *framer) Frames(dst [][]byte, buf []byte, b dialect.Batch) ([][]byte, []byte) {
 	if b.Gap {
 		f.lost()
-		return dst, buf
+	}
+	if f.link.torn.Load() {
+		return dst, buf // nothing but the end
 	}
 	if f.track != nil && !f.track.number(f, b) {
 		return dst, buf
@@ -90,6 +92,7 @@ func (f *framer) Frames(dst [][]byte, buf []byte, b dialect.Batch) ([][]byte, []
 // have no other way to hear of it: they come back with nothing.
 func (f *framer) lost() {
 	l := f.link
+	l.torn.Store(true)
 	l.host.Go(func() { l.finish(dialect.Failed) })
 }
 

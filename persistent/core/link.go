@@ -45,6 +45,7 @@ type link struct {
 	stuck atomic.Int32 // how many wait to go on with what the client said
 
 	greeted atomic.Bool // the answer to the handshake is written, or will be
+	torn    atomic.Bool // messages are missing: none is written any more
 
 	mu    sync.Mutex // guards what follows; nothing is called with it held
 	phase phase
@@ -291,7 +292,7 @@ func (l *link) ended(why dialect.Ending, rest []*messagelog.Entry) {
 		l.end.retired = true // a poll may have seen to it already
 	}
 	for _, m := range rest {
-		if m.Payload != nil {
+		if m.Payload != nil && !l.torn.Load() {
 			l.end.words = append(l.end.words, m.Payload.Bytes(l.format.protocol)...)
 		}
 	}

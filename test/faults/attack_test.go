@@ -31,8 +31,8 @@ func TestAttacks(t *testing.T) {
 		change func(o *persistent.Options)
 		attack func(s *siege)
 	}{
-		{name: "slow headers", attack: slowHeaders},
-		{name: "slow bodies", attack: slowBodies},
+		{name: "slow headers", change: impatient, attack: slowHeaders},
+		{name: "slow bodies", change: impatient, attack: slowBodies},
 		{name: "huge bodies", attack: hugeBodies},
 		{name: "huge frames", attack: hugeFrames},
 		{name: "huge queries", attack: hugeQueries},
@@ -80,6 +80,9 @@ func TestAttacks(t *testing.T) {
 		})
 	}
 }
+
+// impatient is for headers and bodies that do not come.
+func impatient(o *persistent.Options) { o.BodyTimeout = 2 * time.Second }
 
 // Requests whose headers do not come are given up after
 // http.Server.ReadHeaderTimeout, which is the program's to set.

@@ -15,7 +15,9 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/hubwire/hubwire/hub"
 	"github.com/hubwire/hubwire/persistent/core/coretest"
+	"github.com/hubwire/hubwire/persistent/messagelog"
 )
 
 // core returns a Core client of the fort.
@@ -414,6 +416,44 @@ func TestCoreConnectsWithoutHandshake(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Where messages are missing a Core connection ends, with nothing after them but
+// the word that it ends.
+func TestNothingAfterAGap(t *testing.T) {
+	for _, kind := range []string{"webSockets", "longPolling"} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := options()
+				o.Log = messagelog.NewMemory(messagelog.MemoryOptions{MaxBytes: 1 << 20})
+				server := hub.NewServer(hub.Options{Options: o})
+				fort := hub.Register[defender](server, "fort", fort{})
+				client, stop := coretest.Serve(t, server)
+				defer stop()
+				defer func() { _ = server.Shutdown(context.Background()) }()
+				c := client("/signalr/fort")
+				c.Stateful = true
+				st := c.Open(kind)
+				st.Send(coretest.Ping)
+				st.Invoke("echo", "it has begun")
+				if kind == "webSockets" {
+					st.Drop()
+					synctest.Wait()
+				}
+				for range 2000 {
+					_ = fort.Clients.All().Tell(strings.Repeat("x", 1000))
+				}
+				if kind == "webSockets" {
+					st = c.Dial(kind)
+					st.Send(`{"type":9,"sequenceId":1}`)
+				}
+				words := st.WantEnd("the end")
+				if n := len(words); n == 0 || n > 3 || !strings.Contains(words[n-1], `"type":7,"error"`) {
+					t.Errorf("%d messages come after the gap; the last word is %.100q", n-1, words[max(n-1, 0):])
+				}
+			})
+		})
+	}
 }
 
 // A departed client's response has its head, and then fails.

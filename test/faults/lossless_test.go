@@ -363,6 +363,7 @@ func TestBrokenLog(t *testing.T) {
 			o.Log = &broken{Log: messagelog.NewMemory(messagelog.MemoryOptions{}), mistake: c.mistake}
 			r := launch(t, perfect, rawWorld(t, o))
 			r.enlist(10, func(m *member) { m.mute = true })
+			r.settle(time.Minute)
 			r.publish(time.Second, 200)
 			r.settle(2 * time.Second)
 			r.finish()

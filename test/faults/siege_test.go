@@ -64,7 +64,7 @@ type bystander struct {
 func besiege(t *testing.T, change func(o *persistent.Options)) *siege {
 	t.Helper()
 	o := options()
-	o.BodyTimeout = 300 * time.Millisecond
+	o.BodyTimeout = 10 * time.Second
 	if change != nil {
 		change(&o)
 	}
@@ -72,7 +72,7 @@ func besiege(t *testing.T, change func(o *persistent.Options)) *siege {
 	s.hub = hub.Register[defender](s.server, "fort", fort{})
 	hub.Register[defender](s.server, "annex", fort{})
 	server := httptest.NewUnstartedServer(s.server)
-	server.Config.ReadHeaderTimeout = 300 * time.Millisecond
+	server.Config.ReadHeaderTimeout = o.BodyTimeout
 	server.Start()
 	s.url = server.URL + "/signalr"
 	t.Cleanup(func() {
