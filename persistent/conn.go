@@ -257,7 +257,8 @@ func (c *Conn) end(why dialect.Ending) {
 	})
 }
 
-// rest returns what no exchange took of a connection that is no more.
+// rest returns what no exchange took of a connection that is no more: nothing if
+// the log has not all of it.
 func (c *Conn) rest(r resumption) []*messagelog.Entry {
 	if !c.oneChannel {
 		return nil
@@ -266,9 +267,15 @@ func (c *Conn) rest(r resumption) []*messagelog.Entry {
 	if !vacant {
 		return nil
 	}
-	missed, _, err := c.endpoint.missed(c, r, nil)
+	e := c.endpoint
+	missed, gap, err := e.missed(c, r, nil)
 	if err != nil {
-		c.endpoint.opts.Logger.Error("hubwire: cannot read the message log", "connection", c.id, "err", err)
+		e.opts.Logger.Error("hubwire: cannot read the message log", "connection", c.id, "err", err)
+	}
+	if gap {
+		e.counters.gaps.Add(1)
+		e.opts.Logger.Warn("hubwire: a connection ends without some of its messages", "connection", c.id)
+		return nil
 	}
 	return merge(missed, kept)
 }

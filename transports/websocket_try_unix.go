@@ -13,7 +13,7 @@ const canTry = true
 func tryWrite(raw syscall.RawConn, b []byte) (n int, err error) {
 	w := tries.Get().(*try)
 	defer tries.Put(w)
-	w.b = b
+	w.b, w.n, w.err = b, 0, nil // nothing is done with a socket that is closed
 	err = raw.Write(w.do)
 	w.b = nil
 	if err == nil && w.err != syscall.EAGAIN {

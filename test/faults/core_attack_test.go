@@ -421,8 +421,8 @@ func TestCoreConnectsWithoutHandshake(t *testing.T) {
 // Where messages are missing a Core connection ends, with nothing after them but
 // the word that it ends.
 func TestNothingAfterAGap(t *testing.T) {
-	for _, kind := range []string{"webSockets", "longPolling"} {
-		t.Run(kind, func(t *testing.T) {
+	for name, kind := range map[string]string{"return": "webSockets", "poll": "longPolling", "abort": "longPolling"} {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := options()
 				o.Log = messagelog.NewMemory(messagelog.MemoryOptions{MaxBytes: 1 << 20})
@@ -447,9 +447,15 @@ func TestNothingAfterAGap(t *testing.T) {
 					st = c.Dial(kind)
 					st.Send(`{"type":9,"sequenceId":1}`)
 				}
+				if conn, _ := server.Endpoint().Conn(c.Answer.ConnectionID); name == "abort" {
+					conn.Abort()
+				}
 				words := st.WantEnd("the end")
-				if n := len(words); n == 0 || n > 3 || !strings.Contains(words[n-1], `"type":7,"error"`) {
+				if n := len(words); n == 0 || n > 3 || !strings.Contains(words[n-1], `"type":7`) {
 					t.Errorf("%d messages come after the gap; the last word is %.100q", n-1, words[max(n-1, 0):])
+				}
+				if n := server.Endpoint().Stats().Gaps; n != 1 {
+					t.Errorf("%d gaps are counted", n)
 				}
 			})
 		})

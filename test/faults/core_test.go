@@ -309,7 +309,11 @@ func parse(protocol, raw string) (m record, err error) {
 	return m, err
 }
 
-var messagePack = &codec.MsgpackHandle{BasicHandle: codec.BasicHandle{DecodeOptions: codec.DecodeOptions{RawToString: true}}}
+var messagePack = func() *codec.MsgpackHandle {
+	h := new(codec.MsgpackHandle)
+	h.RawToString = true
+	return h
+}()
 
 var errRecord = errors.New("not a message of the protocol")
 
