@@ -68,7 +68,7 @@ func (Codec) Decode(payload []byte) (codec.Incoming, error) {
 	if !utf8.Valid(payload) {
 		return nil, &codec.Malformed{Text: "the payload is not UTF-8"}
 	}
-	if in := readPlain(payload); in != nil {
+	if in := readFlat(payload); in != nil {
 		return in, nil
 	}
 	var e envelope

@@ -217,6 +217,10 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		in, err := classic.Codec{}.Decode(payload)
+		general, generalErr := classic.Codec{}.Decode(append([]byte(" "), payload...)) // white space is not flat
+		if (err == nil) != (generalErr == nil) || err == nil && !reflect.DeepEqual(in, general) {
+			t.Fatalf("%q: the short way reads %+v, %v, the general one %+v, %v", payload, in, err, general, generalErr)
+		}
 		if err != nil {
 			if m, ok := errors.AsType[*codec.Malformed](err); !ok || m.Text == "" || m.HasID && !json.Valid(payload) {
 				t.Fatalf("%q: %v", payload, err)

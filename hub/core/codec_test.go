@@ -197,12 +197,16 @@ func TestValuesThatDoNotFit(t *testing.T) {
 }
 
 func FuzzDecodeJSON(f *testing.F) {
-	for _, s := range []string{`{"type":1,"target":"a","arguments":[1]}`, `{"type":3,"invocationId":"1","result":null,"error":null}`, `{"type":2}`, `{"type":4,"headers":{"a":"b"}}`} {
+	for _, s := range []string{`{"type":1,"target":"a","arguments":[1]}`, `{"type":3,"invocationId":"1","result":null,"error":null}`, `{"type":2}`, `{"type":1,"invocationId":"7","target":"a","arguments":["x",10,true,null]}`, `{"arguments":[],"target":"a","type":1}`, `{"type":1,"target":"a","arguments":[01]}`, `{"type":4,"headers":{"a":"b"}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		in, err := core.JSON{}.Decode(p)
 		check(t, in, err, json.Valid)
+		general, generalErr := core.JSON{}.Decode(append([]byte(" "), p...)) // white space is not flat
+		if (err == nil) != (generalErr == nil) || !reflect.DeepEqual(in, general) {
+			t.Fatalf("%q: the short way reads %+v, %v, the general one %+v, %v", p, in, err, general, generalErr)
+		}
 	})
 }
 

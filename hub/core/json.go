@@ -7,6 +7,7 @@ import (
 	"github.com/goccy/go-json"
 
 	"github.com/hubwire/hubwire/hub/codec"
+	"github.com/hubwire/hubwire/hub/internal/flatjson"
 	wire "github.com/hubwire/hubwire/persistent/core"
 	"github.com/hubwire/hubwire/persistent/messagelog"
 )
@@ -53,6 +54,9 @@ func (JSON) Decode(payload []byte) (codec.Incoming, error) {
 	if !utf8.Valid(payload) {
 		return nil, malformed("the message is not UTF-8")
 	}
+	if in := readFlat(payload); in != nil {
+		return in, nil
+	}
 	if codec.Nesting(payload) > maxDepth+2 {
 		return nil, malformed("the message is nested too deeply")
 	}
@@ -77,6 +81,31 @@ func (JSON) Decode(payload []byte) (codec.Incoming, error) {
 		return withID(e.InvocationID, func(id string) codec.Incoming { return &codec.Cancel{ID: id} })
 	}
 	return nil, nil
+}
+
+// readFlat reads an invocation of the flat kind, or returns nil.
+func readFlat(payload []byte) *codec.Invocation {
+	t, in := flatjson.Of(payload), new(codec.Invocation)
+	invocation, arguments := false, false
+	for t.Next() {
+		switch {
+		case t.Key(`"type":`):
+			invocation = string(t.Value()) == "1"
+		case t.Key(`"invocationId":`):
+			in.ID = t.String()
+			in.HasID = in.ID != ""
+		case t.Key(`"target":`):
+			in.Method = t.String()
+		case t.Key(`"arguments":`):
+			in.Args, arguments = t.List(), true
+		default:
+			return nil
+		}
+	}
+	if !t.Ended() || !invocation || !arguments || in.Method == "" {
+		return nil
+	}
+	return in
 }
 
 func (e *envelope) invocation() (codec.Incoming, error) {
