@@ -129,3 +129,40 @@ func TestCoreErrors(t *testing.T) {
 		t.Errorf("state, which this wire has not: %s", r.Raw)
 	}
 }
+
+// Counted counts how often it is encoded.
+type Counted struct{ times *int }
+
+func (c Counted) MarshalJSON() ([]byte, error) {
+	*c.times++
+	return []byte(`"x"`), nil
+}
+
+// A client call is encoded for the clients that there are: as MessagePack once
+// the first client with that has come.
+func TestEncodingsInUse(t *testing.T) {
+	s := newSite(t, hub.Options{})
+	h := hub.Register[hub.Sender](s.Server, "any", struct{}{})
+	send := func() (times int) {
+		if err := h.Clients.All().Send("m", Counted{&times}); err != nil {
+			t.Fatal(err)
+		}
+		return times
+	}
+	nobody := send()
+	modern := s.core("", "any").Open("webSockets")
+	old := s.connect("webSockets", "", "any")
+	one := send()
+	client := s.core("", "any")
+	client.Protocol = "messagepack"
+	binary := client.Open("webSockets")
+	two := send()
+	if nobody == 0 || nobody != one || two <= one {
+		t.Errorf("encoded %d times for nobody, %d times for JSON, %d times for both", nobody, one, two)
+	}
+	for range 2 {
+		modern.WantExactly("in JSON", `{"type":1,"target":"m","arguments":["x"]}`)
+		old.want("in JSON", `{"H":"any","M":"m","A":["x"]}`)
+	}
+	binary.WantExactly("in MessagePack", "\x96\x01\x80\xc0\xa1m\x91\xa1x\x90")
+}

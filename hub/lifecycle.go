@@ -96,6 +96,7 @@ func (a application) Opened(c *persistent.Conn) {
 	if v, ok := own.(codec.Varying); ok {
 		own = v.For(c.Request())
 	}
+	a.use(own.Encoding())
 	c.SetValue(&connection{server: a.Server, conn: c, codec: own, beside: beside{conn: c}})
 }
 

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/hubwire/hubwire/hub/codec"
@@ -24,8 +25,20 @@ type wrapped struct {
 	next     *wrapped
 }
 
+// use makes the encoding one of those of client calls from here on. The endpoint
+// tells of new connections one after the other, before they can be sent
+// anything. A call that is on its way at that moment was made before the first
+// connection with the encoding: it is not for it.
+func (s *Server) use(e codec.Encoding) {
+	inUse := *s.inUse.Load()
+	if !slices.Contains(inUse, e) {
+		inUse = append(slices.Clip(inUse), e)
+		s.inUse.Store(&inUse)
+	}
+}
+
 func (s *Server) newMessage(t *target, method string, args []any) (*message, error) {
-	encoded, err := codec.EncodeArgs(s.encodings, args)
+	encoded, err := codec.EncodeArgs(*s.inUse.Load(), args)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +57,8 @@ func (m *message) Bytes(p *messagelog.Protocol) []byte {
 		}
 	}
 	c, ok := m.server.codecs[p]
-	if !ok {
-		return nil
+	if !ok || m.call.Args.In(c.Encoding()) == nil {
+		return nil // of no family of ours, or not there yet when the call was made
 	}
 	payload, err := c.Encode(&m.call)
 	if err != nil {

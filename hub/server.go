@@ -21,7 +21,7 @@ type Server struct {
 	opts      Options
 	endpoint  *persistent.Endpoint
 	codecs    map[*messagelog.Protocol]codec.Codec
-	encodings []codec.Encoding
+	encodings []codec.Encoding // of all families
 	assets    []asset
 	stopping  context.Context // ends when Shutdown begins
 	stop      context.CancelFunc
@@ -31,6 +31,7 @@ type Server struct {
 
 	register sync.Mutex // held while hubs changes
 	hubs     atomic.Pointer[hubTable]
+	inUse    atomic.Pointer[[]codec.Encoding] // what client calls are encoded in
 }
 
 // A hubTable is the set of registered hubs. It is replaced, never changed.
@@ -50,6 +51,11 @@ func NewServer(o Options) *Server {
 	for _, f := range s.opts.Families {
 		s.addFamily(f)
 	}
+	inUse := s.encodings[:1:1]
+	if s.opts.Log != nil { // which may have readers that we know nothing of
+		inUse = s.encodings
+	}
+	s.inUse.Store(&inUse)
 	endpoint, err := persistent.New(s.opts.Options, application{s})
 	if err != nil {
 		panic(err)
