@@ -2,6 +2,7 @@ package conformancecore_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,5 +96,31 @@ func Test48OnConnectedComesFirst(t *testing.T) {
 		if len(l.events) != 2 || !strings.HasPrefix(l.events[0], "connected") || l.events[1] != "note early" {
 			t.Errorf("events %q", l.events)
 		}
+	})
+}
+
+// Broadcasts may come before OnConnected has returned, and never before the
+// answer to the handshake.
+func Test48NothingBeforeTheAnswer(t *testing.T) {
+	each(t, config{}, func(l *lab, transport string) {
+		stop := make(chan struct{})
+		var broadcasts sync.WaitGroup
+		broadcasts.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Microsecond):
+					_ = l.hub.Clients.All().Got("x")
+				}
+			}
+		})
+		for range 20 {
+			s := l.open(transport) // which wants the answer first
+			s.WantExactly("a broadcast", `{"type":1,"target":"got","arguments":["x"]}`)
+			s.Drop()
+		}
+		close(stop)
+		broadcasts.Wait()
 	})
 }
