@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/hubwire/hubwire/hub"
 	"github.com/hubwire/hubwire/hub/hubtest"
@@ -140,6 +141,40 @@ func TestUploads(t *testing.T) {
 	if r := ann.Invoke("game", "ignore", make(chan int)); r.Err != nil {
 		t.Errorf("a channel that is never closed: %v", r.Err)
 	}
+}
+
+// A Counter counts when it may.
+type Counter struct{ gate chan struct{} }
+
+func (c Counter) Count(_ *hub.Call[hub.Sender], in iter.Seq2[int, error]) (n int, err error) {
+	<-c.gate
+	for _, err = range in {
+		n++
+	}
+	return n, err
+}
+
+// A client is held back by a slow method.
+func TestUploadIsHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := hubtest.NewServer(t, hub.Options{})
+		c := Counter{make(chan struct{})}
+		hub.Register[hub.Sender](s.Server, "counter", c)
+		sent := 0
+		p := s.Connect("", "counter").Begin("counter", "count", iter.Seq2[int, error](func(yield func(int, error) bool) {
+			for sent = 0; sent < 10_000 && yield(sent, nil); sent++ {
+			}
+		}))
+		synctest.Wait()
+		if sent > 2000 {
+			t.Errorf("%d items are under way", sent)
+		}
+		close(c.gate)
+		var n int
+		if err := p.Wait().Decode(&n); err != nil || n != 10_000 {
+			t.Errorf("got %d, %v", n, err)
+		}
+	})
 }
 
 func TestStreams(t *testing.T) {

@@ -72,20 +72,28 @@ func (u *upload) send() {
 			end.Error = &Error{Message: err.Error()}
 			break
 		}
-		u.client.tell(wire{Type: "item", ID: u.id, Value: value})
-		if u.over() {
+		if !u.ready() {
 			return
 		}
+		u.client.tell(wire{Type: "item", ID: u.id, Value: value})
 	}
 	u.client.tell(end)
 }
 
-// over reports whether nobody reads any more.
-func (u *upload) over() bool {
+// ready waits until the server takes more. It reports false if nobody reads any
+// more.
+func (u *upload) ready() bool {
+	for held := u.client.conn.Held(); held != nil; held = u.client.conn.Held() {
+		select {
+		case <-held:
+		case <-u.done:
+			return false
+		}
+	}
 	select {
 	case <-u.done:
-		return true
-	default:
 		return false
+	default:
+		return true
 	}
 }
