@@ -137,7 +137,8 @@ func (w *coreWire) read() (heard, error) {
 		return heard{got: []int64{m.number()}}, nil
 	case 3:
 		after, _ := m.Result.(int64)
-		return heard{answer: &answer{id: m.InvocationID, after: after, bad: m.Result == nil && m.Error == ""}}, nil
+		failed := m.Error != ""
+		return heard{answer: &answer{id: m.InvocationID, after: after, failed: failed, bad: m.Result == nil && !failed}}, nil
 	case 7:
 		w.ended = true
 		return heard{called: m.AllowReconnect}, nil

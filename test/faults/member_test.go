@@ -335,12 +335,19 @@ func (s *session) invoke(id, key string) {
 }
 
 // answered takes an answer that was read. Answers come in the order of the
-// calls, and none is left out.
+// calls, and none is left out; but a call that is refused does not wait for
+// those before it.
 func (s *session) answered(a answer) {
 	s.mu.Lock()
 	at := slices.IndexFunc(s.waiting, func(p *pending) bool { return p.id == a.id })
-	fits := at >= 0 && !slices.ContainsFunc(s.waiting[:at], func(p *pending) bool { return !p.doubt })
-	s.waiting = s.waiting[at+1:]
+	fits := at >= 0
+	switch {
+	case a.failed && fits:
+		s.waiting = slices.Delete(s.waiting, at, at+1)
+	case fits:
+		fits = !slices.ContainsFunc(s.waiting[:at], func(p *pending) bool { return !p.doubt })
+		s.waiting = s.waiting[at+1:]
+	}
 	s.mu.Unlock()
 	s.judge(a, fits)
 }

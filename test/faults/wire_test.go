@@ -67,9 +67,10 @@ type call struct {
 
 // An answer is that to a call.
 type answer struct {
-	id    string
-	after int64 // the message that it must come after, if any
-	bad   bool  // it does not look like an answer
+	id     string
+	after  int64 // the message that it must come after, if any
+	failed bool  // the call did
+	bad    bool  // it does not look like an answer
 }
 
 // A family is a kind of clients.
@@ -248,7 +249,7 @@ func classicAnswer(raw string, ordered bool) *answer {
 		E string
 	}
 	err := json.Unmarshal([]byte(raw), &r)
-	a := &answer{id: r.I, bad: err != nil || r.E == "" && len(r.R) == 0}
+	a := &answer{id: r.I, failed: r.E != "", bad: err != nil || r.E == "" && len(r.R) == 0}
 	if ordered {
 		_ = json.Unmarshal(r.R, &a.after) // if it is a number
 	}
