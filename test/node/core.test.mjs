@@ -40,6 +40,20 @@ for (const way of ways) {
     assert.equal(await c.invoke("Size", "x".repeat(30_000)), 30_000);
   });
 
+  test(`${way.name}: an upload that its method is too slow for`, async () => {
+    const c = await start(way);
+    const upload = new Subject();
+    const unloaded = c.invoke("Unload", upload);
+    const crate = "x".repeat(30_000);
+    for (let i = 0; i < 500; i++) { // 15 MB, at once
+      upload.next(crate);
+    }
+    upload.complete();
+    const { Items, Peak } = await unloaded;
+    assert.equal(Items, 500);
+    assert.ok(Peak < 10 << 20, `${Peak} bytes are in use`);
+  });
+
   test(`${way.name}: streams both ways`, async () => {
     const c = await start(way);
     assert.deepEqual(await items(c.stream("Numbers", 500)), [...Array(500).keys()]);

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"time"
 
 	"go.uber.org/goleak"
@@ -187,6 +188,30 @@ func (*chat) Sum(_ *call, numbers iter.Seq2[int, error]) (sum int, err error) {
 		sum += n
 	}
 	return sum, nil
+}
+
+// A Freight is how many items have come, and the most memory that was in use
+// meanwhile.
+type Freight struct {
+	Items int
+	Peak  uint64
+}
+
+// Unload is a slow reader.
+func (*chat) Unload(_ *call, items iter.Seq2[string, error]) (f Freight, err error) {
+	for _, err := range items {
+		if err != nil {
+			return f, err
+		}
+		if f.Items++; f.Items%100 == 0 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			f.Peak = max(f.Peak, m.HeapAlloc)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return f, nil
 }
 
 func (*chat) Double(_ *call, numbers <-chan int) iter.Seq2[int, error] {
