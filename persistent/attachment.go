@@ -297,10 +297,14 @@ func (a *attachment) end(reason error) {
 	}
 }
 
-// part writes the word for the end of the connection, and returns the reason
-// that the exchange ends for.
+// part writes the word for the end of the connection, if the family has one, and
+// returns the reason that the exchange ends for.
 func (a *attachment) part(why dialect.Ending) error {
-	if frames := a.x.Framer.(dialect.Parter).Parting(why); len(frames) > 0 {
+	p, ok := a.x.Framer.(dialect.Parter)
+	if !ok {
+		return endReasons[why] // a writer that was at work found out first
+	}
+	if frames := p.Parting(why); len(frames) > 0 {
 		if err := a.x.Stream.Send(frames); err != nil {
 			return err
 		}

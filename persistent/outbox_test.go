@@ -3,6 +3,7 @@ package persistent
 import (
 	"testing"
 
+	"github.com/hubwire/hubwire/persistent/dialect"
 	"github.com/hubwire/hubwire/persistent/messagelog"
 )
 
@@ -24,5 +25,17 @@ func TestRepliesOfAnEndDuringAttach(t *testing.T) {
 	o.detach(poll)
 	if replies, vacant := o.remains(&place); !vacant || len(replies) != 1 {
 		t.Errorf("without a poll the end takes %d replies, want 1", len(replies))
+	}
+}
+
+// A wordless framer is of a family that has no word for the end.
+type wordless struct{ dialect.Framer }
+
+// A writer may find out that the connection is over before its exchange is
+// ended, in a family without a last word, too.
+func TestEndWithoutAWord(t *testing.T) {
+	a := &attachment{x: dialect.Exchange{Framer: wordless{}}}
+	if err := a.part(dialect.ShutDown); err != errGoingAway {
+		t.Errorf("the exchange ends for %v", err)
 	}
 }
