@@ -1,7 +1,12 @@
 package faults_test
 
 import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +23,55 @@ type laptop struct {
 	world  *world
 	stream *classictest.Stream
 	kind   string
+	pause  pause
+}
+
+// A pause stands between the two sides of connections. What the server says
+// comes when it is over, as when a process stands still: while its garbage is
+// collected, or since somebody stopped it.
+type pause struct {
+	mu   sync.Mutex
+	over chan struct{} // nil without a pause
+}
+
+func (p *pause) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = make(chan struct{})
+}
+
+func (p *pause) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.over)
+	p.over = nil
+}
+
+// A paused connection brings nothing while there is a pause.
+type paused struct {
+	net.Conn
+	pause *pause
+}
+
+// Read implements net.Conn.
+func (c paused) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.pause.mu.Lock()
+	over := c.pause.over
+	c.pause.mu.Unlock()
+	if over != nil {
+		<-over
+	}
+	return n, err
+}
+
+type dialing func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (p *pause) dialing(dial dialing) dialing {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		return paused{conn, p}, err
+	}
 }
 
 // asleep runs a test with a laptop on each transport.
@@ -31,6 +85,7 @@ func asleep(t *testing.T, change func(o *persistent.Options), test func(l *lapto
 				client, stop := classictest.Serve(t, w.handler)
 				defer stop()
 				l := &laptop{T: t, Client: client(w.path).Hubs("fleet").Negotiate(), world: w, kind: kind}
+				l.HTTP.Transport.(*http.Transport).DialContext = l.pause.dialing(l.HTTP.Transport.(*http.Transport).DialContext)
 				l.Query.Set("gaps", "1")
 				l.Patience = time.Hour
 				if s := l.Connect(kind, "frameId", "1"); kind != "longPolling" {
@@ -150,6 +205,51 @@ func TestQuietSleep(t *testing.T) {
 			l.Error("a gap is told though nothing was sent")
 		}
 	})
+}
+
+// A client that stands still for a while keeps its transport if that is short,
+// and loses it if it is long, but no message either way.
+func TestPause(t *testing.T) {
+	for name, long := range map[string]time.Duration{"short": 5 * time.Second, "long": 25 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			asleep(t, func(*persistent.Options) {}, func(l *laptop) {
+				if l.stream == nil {
+					l.stream = l.Poll()
+				}
+				before := l.world.now()
+				l.pause.begin()
+				time.Sleep(long / 5)
+				for range 10 {
+					l.world.post(address{group: "group0"})
+					time.Sleep(long / 20)
+				}
+				time.Sleep(3 * long / 10)
+				l.pause.end()
+				for n := before; n < before+10; {
+					f, err := l.stream.Next()
+					if err != nil && l.kind != "longPolling" && name == "short" {
+						l.Fatalf("the transport is lost: %v", err)
+					}
+					if err != nil {
+						l.stream.Drop()
+						l.wake()
+						continue
+					}
+					if f.X != nil {
+						l.Error("a gap is told")
+					}
+					for _, raw := range f.M {
+						var m text
+						_ = json.Unmarshal(raw, &m)
+						if n++; m.number() != n {
+							l.Fatalf("got message %d, want %d", m.number(), n)
+						}
+					}
+				}
+				l.stream.Drop()
+			})
+		})
+	}
 }
 
 // A jump is a log whose clock was set, forward or back, since it kept its
