@@ -349,6 +349,28 @@ func TestUploadBeforeAcknowledgement(t *testing.T) {
 	})
 }
 
+// A client that is held back may lose its socket, and goes on where it was.
+func TestUploadOverTwoSockets(t *testing.T) {
+	inDock(t, hub.Options{}, func(t *testing.T, d *dock) {
+		c := d.client()
+		c.Stateful = true
+		s := c.Open("webSockets")
+		send := append([]string{invocation("a", "total", "[]", "0")}, items("0", 2000)...)
+		d.upload(c, s, send...)
+		s.Drop()
+		s = c.Dial("webSockets")
+		d.upload(c, s, append([]string{`{"type":9,"sequenceId":1}`}, send...)...)
+		time.AfterFunc(time.Minute, func() { close(d.gate) })
+		var got string
+		for !strings.Contains(got, `"type":3`) { // acknowledgements come as well
+			got = s.Message("the answer")
+		}
+		if want := answer("a", 2000); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
 // The end of the call, and that of the connection, let the client go.
 func TestUploadReleased(t *testing.T) {
 	send := append([]string{invocation("a", "ignore", "[]", "0")}, items("0", 2000)...)

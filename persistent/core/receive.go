@@ -101,7 +101,7 @@ func (l *link) process() (held <-chan struct{}) {
 			in.searched, rest = 0, rest[size:]
 			l.shake(text)
 		case running:
-			if held := l.conn.Held(); held != nil {
+			if held := l.heldBack(); held != nil {
 				return held
 			}
 			f := l.format
@@ -119,6 +119,16 @@ func (l *link) process() (held <-chan struct{}) {
 		}
 	}
 	return nil
+}
+
+// heldBack returns what the application lets the client wait for. One that came back
+// says first where it goes on, and is given up if it does not.
+func (l *link) heldBack() <-chan struct{} {
+	held := l.conn.Held()
+	if held != nil && l.track != nil && l.track.resuming() {
+		return nil
+	}
+	return held
 }
 
 // source says where the next bytes come from. Half a message from another socket

@@ -114,6 +114,13 @@ func (t *track) acknowledged(n uint64) {
 // oldest is the number of the first message in kept, or of the next one.
 func (t *track) oldest() uint64 { return t.sent - uint64(len(t.kept)) + 1 }
 
+// resuming reports whether the client has yet to say where it goes on.
+func (t *track) resuming() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.awaiting
+}
+
 // awaits reports whether a message of this kind is passed over, since the
 // client has yet to say where it goes on.
 func (t *track) awaits(kind int) bool {
