@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -248,7 +249,9 @@ func TestShutdownEndsQuestions(t *testing.T) {
 		s := c.Open("webSockets")
 		s.Send(invocation("a", "greet", "[]"))
 		s.Want("the question", `"s1"`)
-		go s.WantEnd("the end")
+		var reading sync.WaitGroup
+		reading.Go(func() { s.WantEnd("the end") })
+		defer reading.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		began := time.Now()
