@@ -23,7 +23,10 @@ func (e *Endpoint) Join(connID, group string) error {
 	if len(groups) >= e.opts.MaxGroups {
 		return fmt.Errorf("join %q: %w", group, ErrTooManyGroups)
 	}
-	return e.append(&messagelog.Entry{Topics: c.topic, Join: group})
+	if err := e.change(&messagelog.Entry{Topics: c.topic, Join: group}); err != nil {
+		return fmt.Errorf("join %q: %w", group, err)
+	}
+	return nil
 }
 
 // Leave takes a connection out of a group. It is in force when it returns. The
@@ -36,7 +39,22 @@ func (e *Endpoint) Leave(connID, group string) error {
 	if !slices.Contains(c.Groups(), group) {
 		return nil
 	}
-	return e.append(&messagelog.Entry{Topics: c.topic, Leave: group})
+	if err := e.change(&messagelog.Entry{Topics: c.topic, Leave: group}); err != nil {
+		return fmt.Errorf("leave %q: %w", group, err)
+	}
+	return nil
+}
+
+// change puts a change of groups into the log. A connection that ended before it
+// came there is not changed: its client may come back with the groups of its end.
+func (e *Endpoint) change(m *messagelog.Entry) error {
+	if err := e.append(m); err != nil {
+		return err
+	}
+	if m.Change() && m.Groups == nil {
+		return ErrNoConnection
+	}
+	return nil
 }
 
 func (e *Endpoint) member(connID, group string) (*Conn, error) {
@@ -80,8 +98,8 @@ func (c *Conn) apply(m *messagelog.Entry) {
 	}
 }
 
-// changed returns the set after m. The result may share memory with groups, of
-// which nothing is overwritten.
+// changed returns the set after m, which is not nil. The result may share memory
+// with groups, of which nothing is overwritten.
 func changed(groups []string, m *messagelog.Entry) []string {
 	if m.Join != "" {
 		if slices.Contains(groups, m.Join) {
@@ -93,5 +111,5 @@ func changed(groups []string, m *messagelog.Entry) []string {
 	if i < 0 {
 		return groups
 	}
-	return slices.Concat(groups[:i], groups[i+1:])
+	return append(append(make([]string, 0, len(groups)-1), groups[:i]...), groups[i+1:]...)
 }
