@@ -11,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -585,29 +584,4 @@ func manyHubs(s *siege) {
 	s.wantReason("100 hubs", c.Hubs(names...).Get("ping"), 400, "too_many_hubs")
 	s.wantReason("one hub twice", c.Hubs("fort", "FORT").Get("ping"), 400, "duplicate_hub")
 	s.wantReason("a long list", c.Hubs(strings.Repeat("x", 9000)).Get("ping"), 400, "connection_data_too_large")
-}
-
-// Connections that never start cost what they cost until their transport is gone,
-// and the program never hears of them.
-func TestConnectsWithoutStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := hubWorld(options())
-		client, stop := classictest.Serve(t, w.handler)
-		defer stop()
-		for range 1000 {
-			c := client(w.path).Hubs("fleet").Negotiate()
-			c.Connect("longPolling")
-		}
-		if n := w.endpoint.Stats().Connections; n != 1000 {
-			t.Errorf("there are %d connections", n)
-		}
-		time.Sleep(7 * time.Second)
-		synctest.Wait()
-		if told, _ := w.was(); w.endpoint.Stats().Connections != 0 || len(told) > 0 {
-			t.Errorf("%+v are left, and the program was told of %v", w.endpoint.Stats(), told)
-		}
-		if err := w.shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
 }

@@ -396,28 +396,6 @@ func coreUnacknowledged(s *siege) {
 	}
 }
 
-// Core connections without a handshake cost what they cost for 15 seconds, and
-// the program never hears of them.
-func TestCoreConnectsWithoutHandshake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := hubWorld(options())
-		client, stop := coretest.Serve(t, w.handler)
-		defer stop()
-		for i := range 999 {
-			c := client(w.path + "/" + w.hubs).Negotiate()
-			c.Dial(coreFamily.kinds[i%3])
-		}
-		time.Sleep(25 * time.Second)
-		synctest.Wait()
-		if told, _ := w.was(); w.endpoint.Stats().Connections != 0 || len(told) > 0 {
-			t.Errorf("%+v are left, and the program was told of %v", w.endpoint.Stats(), told)
-		}
-		if err := w.shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // Where messages are missing a Core connection ends, with nothing after them but
 // the word that it ends.
 func TestNothingAfterAGap(t *testing.T) {
