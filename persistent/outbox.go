@@ -494,7 +494,7 @@ func (o *outbox) end(why dialect.Ending) {
 		o.mu.Unlock()
 		return
 	}
-	if _, parts := a.x.Framer.(dialect.Parter); !parts {
+	if _, parts := a.x.Framer.(dialect.Parter); !parts && why != dialect.Aborted && why != dialect.ShutDown {
 		o.mu.Unlock()
 		a.end(endReasons[why])
 		return

@@ -23,6 +23,7 @@ type pollster struct {
 	greeting string // the first poll is answered with it, once
 	send     func(frame string)
 	rest     []string // what nobody took when the connection had ended
+	stream   bool     // in place of polls, of a family without a word for the end
 }
 
 func (*pollster) Name() string { return "pollster" }
@@ -38,7 +39,11 @@ func (p *pollster) Serve(_ http.ResponseWriter, r *http.Request, h dialect.Host)
 			}})
 		_ = p.conn.Start()
 	}
-	a, _ := p.conn.Attach(dialect.Exchange{Request: r, Admission: adm, Stream: answer{p.send}, Framer: p, Once: true, KeepAlive: -1, IdleTimeout: time.Minute})
+	x := dialect.Exchange{Request: r, Admission: adm, Stream: answer{p.send}, Framer: p, Once: true, KeepAlive: -1, IdleTimeout: time.Minute}
+	if p.stream {
+		x.Framer, x.Once, x.IdleTimeout = struct{ dialect.Framer }{p}, false, 0
+	}
+	a, _ := p.conn.Attach(x)
 	_ = a.Run(r.Context())
 	return true
 }
@@ -133,4 +138,33 @@ func TestEndDuringAnAnswer(t *testing.T) {
 			t.Errorf("%q comes twice", p.rest)
 		}
 	})
+}
+
+// What a program sends before it ends a connection, or the server ends, arrives:
+// also behind a write that takes its time, and results of calls as well.
+func TestLastWords(t *testing.T) {
+	for name, end := range map[string]func(p *pollster, s *server) error{
+		"abort":    func(p *pollster, s *server) error { p.conn.End(dialect.Aborted); return nil },
+		"shutdown": func(p *pollster, s *server) error { return s.Shutdown(context.Background()) },
+	} {
+		var got []string
+		p := &pollster{stream: true, send: func(frame string) {
+			got = append(got, frame)
+			time.Sleep(time.Second)
+		}}
+		polls(t, p, func(t *testing.T, s *server, poll func()) {
+			go poll()
+			synctest.Wait()
+			s.must(s.Broadcast("first"))
+			synctest.Wait()
+			s.must(s.Broadcast("second"))
+			p.conn.Reply(messagelog.JSON("result"))
+			s.must(end(p, s))
+			synctest.Wait()
+			time.Sleep(time.Minute)
+			if want := []string{`"first"`, `"second"result`}; len(got) < 2 || !slices.Equal(got[:2], want) {
+				t.Errorf("%s: got %q, want %q", name, got, want)
+			}
+		})
+	}
 }
