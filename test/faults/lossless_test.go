@@ -311,17 +311,32 @@ func TestGapsAreTold(t *testing.T) {
 	}
 }
 
-// gapped reports whether classic clients in each world were told of gaps.
+// gapped reports whether classic clients in each world were told of gaps: of
+// several, since a gap is told also to who was then not due anything of it.
 func (r *run) gapped() bool {
 	return !slices.ContainsFunc(r.worlds, func(w *world) bool {
-		return !slices.ContainsFunc(r.of(w), func(m *member) bool { return m.family == classicFamily && m.gapped() })
+		told := 0
+		for _, m := range r.of(w) {
+			if m.family == classicFamily {
+				told += m.gaps()
+			}
+		}
+		return told < 10
 	})
 }
 
-func (m *member) gapped() bool {
+// gaps returns how many gaps the member was told.
+func (m *member) gaps() (n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.ContainsFunc(m.lives, func(l *life) bool { return slices.Contains(l.got, gap) })
+	for _, l := range m.lives {
+		for _, got := range l.got {
+			if got == gap {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // The checks find a log that drops, doubles, swaps, or sends to everyone what is
