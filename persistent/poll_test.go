@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,15 +154,15 @@ func TestLastWords(t *testing.T) {
 			time.Sleep(time.Second)
 		}}
 		polls(t, p, func(t *testing.T, s *server, poll func()) {
-			go poll()
+			var done sync.WaitGroup
+			done.Go(poll)
 			synctest.Wait()
 			s.must(s.Broadcast("first"))
 			synctest.Wait()
 			s.must(s.Broadcast("second"))
 			p.conn.Reply(messagelog.JSON("result"))
 			s.must(end(p, s))
-			synctest.Wait()
-			time.Sleep(time.Minute)
+			done.Wait()
 			if want := []string{`"first"`, `"second"result`}; len(got) < 2 || !slices.Equal(got[:2], want) {
 				t.Errorf("%s: got %q, want %q", name, got, want)
 			}
