@@ -98,6 +98,7 @@ func (p *workers) dismiss(n int) *sync.WaitGroup {
 		next <- job{gone: gone}
 	}
 	p.idle = append(p.idle[:0], p.idle[n:]...)
+	p.spare = 0
 	return gone
 }
 
