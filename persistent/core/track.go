@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -237,14 +238,18 @@ func (t *track) attach() {
 	}
 }
 
-// watch ends a connection whose client came back without a word.
+// watch takes the exchange of a client that came back without a word. The
+// connection is not over for that: its word may be stuck on the way, and the
+// client come back once more.
 func (t *track) watch(f *framer) {
 	time.AfterFunc(sequenceTimeout, func() {
 		t.mu.Lock()
-		zombie := t.awaiting && t.current == f
+		zombie, att := t.awaiting && t.current == f, f.att
 		t.mu.Unlock()
-		if zombie {
-			t.link.finish(dialect.Failed)
+		if zombie && att != nil {
+			att.Detach(errSilent)
 		}
 	})
 }
+
+var errSilent = errors.New("core: the client came back without a word")

@@ -271,8 +271,29 @@ func Test95Zombie(t *testing.T) {
 		if took := time.Since(start); took > 6*time.Second {
 			t.Errorf("after %v", took)
 		}
+		time.Sleep(14 * time.Second)
+		if l.count("lost") > 0 {
+			t.Error("lost before its time")
+		}
 		l.wait("lost")
+		synctest.Wait()
 		l.want("later", l.socketRefused("ended", c), 404, "No Connection with that ID")
+	})
+}
+
+// A client whose word is stuck on the way may come back once more.
+func Test95StuckOnTheWay(t *testing.T) {
+	try(t, stateful, func(l *lab) {
+		c, s := l.stateful()
+		s.Drop()
+		for range 3 {
+			s = back(l, c, 1)
+			s.WantEnd("a client that says nothing")
+			time.Sleep(10 * time.Second)
+		}
+		s = back(l, c, 1)
+		s.Send(`{"type":9,"sequenceId":1}`, call("a", "echo", `["at last"]`))
+		s.WantExactly("the answer", `{"type":3,"invocationId":"a","result":"at last"}`)
 	})
 }
 
