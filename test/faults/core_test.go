@@ -197,7 +197,7 @@ func (w *coreWire) back(kind string) error {
 	stream, err := w.dial(kind)
 	if refused, ok := errors.AsType[*coretest.Refused](err); ok && refused.Status == http.StatusNotFound {
 		if time.Since(w.heard) < disconnectTimeout/2 {
-			return errGivenUp
+			return fmt.Errorf("%w: heard %v ago", errGivenUp, time.Since(w.heard))
 		}
 		return errOver
 	}

@@ -41,7 +41,7 @@ type member struct {
 // books count what became of calls, and how often a transport was lost.
 type books struct {
 	calls, answered, refused, unknown int
-	wrong                             int // answers that do not belong to the call, are missing, or come before what they follow
+	wrong                             []string // answers that do not fit, and connections that the server gave up before their time
 	transports                        int
 	returns                           int // how often the connection went on in another transport
 	called                            int // how often the server said to come back
@@ -52,7 +52,7 @@ func (b *books) add(c books) {
 	b.answered += c.answered
 	b.refused += c.refused
 	b.unknown += c.unknown
-	b.wrong += c.wrong
+	b.wrong = append(b.wrong, c.wrong...)
 	b.transports += c.transports
 	b.returns += c.returns
 	b.called += c.called
@@ -193,7 +193,7 @@ func (s *session) follow(kind string) {
 		case errors.Is(err, errOver):
 			s.over()
 			if errors.Is(err, errGivenUp) {
-				s.count(func(b *books) { b.wrong++ })
+				s.count(func(b *books) { b.wrong = append(b.wrong, fmt.Sprintf("%s: %v", s.life.id, err)) })
 			}
 			return
 		case err != nil:
@@ -358,8 +358,12 @@ func (s *session) judge(a answer, fits bool) {
 	s.member.mu.Lock()
 	defer s.member.mu.Unlock()
 	s.books.answered++
-	if got := s.life.got; !fits || a.bad || a.after > 0 && (len(got) == 0 || got[len(got)-1] < a.after) {
-		s.books.wrong++
+	got := int64(0)
+	if n := len(s.life.got); n > 0 {
+		got = s.life.got[n-1]
+	}
+	if !fits || a.bad || got < a.after {
+		s.books.wrong = append(s.books.wrong, fmt.Sprintf("%s: answer %+v after message %d; it fits: %t", s.life.id, a, got, fits))
 	}
 }
 

@@ -108,8 +108,8 @@ func testShutdown(t *testing.T, log func() messagelog.Log, lost bool) {
 	rows := r.audit()
 	t.Logf("shut down in %v; gaps counted %d, %d\n%s", took, old.Stats().Gaps, w.endpoint.Stats().Gaps, table(rows))
 	for _, row := range rows {
-		if !row.clean() || row.wrong > 0 {
-			t.Errorf("%s: something went wrong: %q", row.family.name, row.trouble)
+		if !row.clean() || len(row.wrong) > 0 {
+			t.Errorf("%s: something went wrong: %q %q", row.family.name, row.trouble, row.wrong)
 		}
 		if row.called == 0 {
 			t.Errorf("%s: no client was told to come back", row.family.name)
