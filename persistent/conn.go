@@ -3,6 +3,7 @@ package persistent
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,7 +36,7 @@ type Conn struct {
 	oneChannel bool          // replies travel with the messages
 	patience   time.Duration // how long the client may be away
 	ended      func(dialect.Ending, []*messagelog.Entry)
-	former     *departure    // what is left of it from before it timed out, if it did
+	returns    bool          // it timed out before, and was in its groups then
 	over       chan struct{} // closed when the program has been told of the end
 
 	// Guarded by the endpoint's mu.
@@ -159,7 +160,7 @@ func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
 	c = e.newConn(o)
 	c.owner = owner
 	if returns {
-		c.former = &left
+		c.returns, c.groups = true, slices.Clip(left.groups) // until it attaches, they do no more than be known
 	}
 	e.count(owner, 1)
 	e.app.Opened(c)

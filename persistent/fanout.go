@@ -32,10 +32,13 @@ func (e *Endpoint) deliver(m *messagelog.Entry) {
 	}
 	for _, name := range m.Topics {
 		if id, ok := connOf(name); ok {
-			if c := e.conns[id]; c != nil {
-				c.apply(m)
-				c.deliver(m)
+			c := e.conns[id]
+			if c == nil {
+				m.Join, m.Leave = "", "" // of nobody, also for those who read the entry later
+				continue
 			}
+			c.apply(m)
+			c.deliver(m)
 		} else if t := e.topics[name]; t != nil {
 			for _, s := range t.subs {
 				s.conn.deliver(m)

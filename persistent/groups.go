@@ -51,7 +51,7 @@ func (e *Endpoint) change(m *messagelog.Entry) error {
 	if err := e.append(m); err != nil {
 		return err
 	}
-	if m.Change() && m.Groups == nil {
+	if m.Groups == nil {
 		return ErrNoConnection
 	}
 	return nil
@@ -85,7 +85,7 @@ func (c *Conn) apply(m *messagelog.Entry) {
 	}
 	groups := changed(c.groups, m)
 	if len(groups) == len(c.groups) {
-		m.Join, m.Leave = "", "" // somebody was faster: nothing changes here
+		m.Join, m.Leave, m.Groups = "", "", []string{} // somebody was faster: nothing changes here
 		return
 	}
 	c.groups, m.Groups = groups, groups

@@ -206,9 +206,8 @@ func (e *Endpoint) rejoin(c *Conn, x dialect.Exchange, from uint64, gap bool) (d
 	was := c.Groups()
 	restored := c.start.unknown()
 	if restored {
-		was = e.groupsSince(c, x.Groups, from, gap)
-		if c.former != nil {
-			was = c.former.groups
+		if !c.returns {
+			was = e.groupsSince(c, x.Groups, from, gap)
 		}
 	}
 	var want []string
@@ -220,7 +219,7 @@ func (e *Endpoint) rejoin(c *Conn, x dialect.Exchange, from uint64, gap bool) (d
 		want = nil
 	}
 	if restored {
-		e.restore(c, want)
+		e.restore(c, was, want)
 	}
 	for _, g := range was {
 		if !slices.Contains(want, g) {
@@ -252,16 +251,28 @@ func (e *Endpoint) groupsSince(c *Conn, groups []string, from uint64, gap bool) 
 	return groups
 }
 
-// restore puts a connection, of which this endpoint knew nothing, into groups.
-func (e *Endpoint) restore(c *Conn, groups []string) {
-	groups = groups[:min(len(groups), e.opts.MaxGroups)]
+// restore puts a connection that was found to be in some groups into those that
+// it is to be in. What has changed since it was looked at counts.
+func (e *Endpoint) restore(c *Conn, was, want []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.conns[c.id] != c {
 		return
 	}
-	c.groups = slices.Clip(groups)
-	for _, g := range groups {
+	var groups []string
+	for _, g := range want {
+		left := c.returns && slices.Contains(was, g) && !slices.Contains(c.groups, g)
+		if !left && !slices.Contains(groups, g) {
+			groups = append(groups, g)
+		}
+	}
+	for _, g := range c.groups {
+		if joined := !slices.Contains(was, g); joined && !slices.Contains(groups, g) {
+			groups = append(groups, g)
+		}
+	}
+	c.groups = slices.Clip(groups[:min(len(groups), e.opts.MaxGroups)])
+	for _, g := range c.groups {
 		e.subscribe(c, GroupTopic(g))
 	}
 }
