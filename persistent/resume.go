@@ -48,7 +48,7 @@ func (c *Conn) attach(x dialect.Exchange, ticket uint64) (*attachment, error) {
 	gap = gap || lost
 	if gap {
 		e.counters.gaps.Add(1)
-		e.opts.Logger.Warn("hubwire: a returning client may have missed messages", "connection", c.id, "cursor", x.Cursor)
+		e.opts.Logger.Warn("hubwire: a returning client may have missed messages", "connection", c.id, "cursor", x.Cursor, "head", e.log.Head())
 	}
 	c.out.release(a, missed, gap)
 	c.attached(a)

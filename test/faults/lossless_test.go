@@ -268,6 +268,7 @@ func TestNothingLost(t *testing.T) {
 	for _, w := range r.worlds {
 		t.Logf("%s: events %v; gaps counted %d, of them told to the program %d", w.path, w.told, w.endpoint.Stats().Gaps, w.gapped)
 	}
+	t.Logf("the servers complained:\n%s", &complaints)
 	for _, row := range rows {
 		what := row.world.path + ", " + row.family.name
 		if !row.clean() || row.gaps > 0 || len(row.wrong) > 0 {

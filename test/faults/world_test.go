@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -52,6 +53,12 @@ type world struct {
 	gapped   int             // reconnected events that told of a gap
 }
 
+// complaints are what the servers logged, one line after the other.
+var (
+	complaints bytes.Buffer
+	logger     = slog.New(slog.NewTextHandler(&complaints, &slog.HandlerOptions{Level: slog.LevelWarn}))
+)
+
 const disconnectTimeout = 6 * time.Second
 
 // options are those that all servers here have in common: times as short as they
@@ -64,7 +71,7 @@ func options() persistent.Options {
 		SendTimeout:       2 * time.Second,
 		Keys:              []negotiate.Key{negotiate.Key("a key that all servers here share")},
 		Authenticate:      func(r *http.Request) (string, error) { return r.Header.Get("X-User"), nil },
-		Logger:            slog.New(slog.DiscardHandler),
+		Logger:            logger,
 	}
 }
 
