@@ -52,7 +52,8 @@ type Entry struct {
 	Payload Payload
 
 	// Join and Leave name a group that the connection, on whose own topic
-	// this entry stands, enters or leaves at this place of the log.
+	// this entry stands, enters or leaves at this place of the log. Who delivers
+	// the entry empties them if there is nothing to change, or nobody.
 	Join, Leave string
 
 	// Groups is, for a change of groups, the connection's complete set after
