@@ -362,7 +362,7 @@ func (s *session) judge(a answer, fits bool) {
 	if n := len(s.life.got); n > 0 {
 		got = s.life.got[n-1]
 	}
-	if !fits || a.bad || got < a.after {
+	if !fits || a.bad || a.after > 0 && got < a.after {
 		s.books.wrong = append(s.books.wrong, fmt.Sprintf("%s: answer %+v after message %d; it fits: %t", s.life.id, a, got, fits))
 	}
 }
