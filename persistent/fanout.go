@@ -33,12 +33,13 @@ func (e *Endpoint) deliver(m *messagelog.Entry) {
 	for _, name := range m.Topics {
 		if id, ok := connOf(name); ok {
 			c := e.conns[id]
-			if c == nil {
-				m.Join, m.Leave = "", "" // of nobody, also for those who read the entry later
-				continue
+			switch {
+			case c != nil:
+				c.apply(m)
+				c.deliver(m)
+			case m.Change(): // it has no other topic: nobody reads it yet
+				m.Join, m.Leave = "", "" // of nobody, also for those who will
 			}
-			c.apply(m)
-			c.deliver(m)
 		} else if t := e.topics[name]; t != nil {
 			for _, s := range t.subs {
 				s.conn.deliver(m)

@@ -2,6 +2,7 @@ package persistent_test
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 
 	"github.com/hubwire/hubwire/persistent"
@@ -44,6 +45,26 @@ func TestChangeOfGroupsAtTheEnd(t *testing.T) {
 		log.before = nil
 		if groups := conn.Groups(); len(groups) != 1 || groups[0] != "old" {
 			t.Errorf("%s: it ended in %v", name, groups)
+		}
+	}
+}
+
+// A message to several connections, one of which is gone, is only read by those
+// who deliver it: the writers of the others have it already.
+func TestMessageToSomeWhoAreGone(t *testing.T) {
+	s := start(t, persistent.Handler{}, persistent.Options{})
+	c := s.client()
+	st := c.Open("webSockets")
+	topics := []string{persistent.ConnTopic(c.Answer.ConnectionID), persistent.ConnTopic("gone")}
+	for i := range 200 {
+		s.must(s.Publish(persistent.Publication{Topics: topics, Payload: messagelog.JSON(strconv.Itoa(i))}))
+	}
+	for next := 0; next < 200; {
+		for _, m := range st.Frame("what was sent").M {
+			if string(m) != strconv.Itoa(next) {
+				t.Fatalf("got %s, want %d", m, next)
+			}
+			next++
 		}
 	}
 }
