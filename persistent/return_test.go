@@ -15,13 +15,11 @@ import (
 // A client that was taken out of a group while it was away is not in it again
 // when it comes back, however late, with the token that it still has.
 func TestGroupsAfterALongAbsence(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var s *server
-		s = raw(t, persistent.Handler{
-			OnConnected: func(c *persistent.Conn) error { return s.Join(c.ID(), "vip") },
-		}, persistent.Options{})
-		client, stop := classictest.Serve(t, s.Server)
-		defer stop()
+	var s *server
+	bubble(t, persistent.Handler{
+		OnConnected: func(c *persistent.Conn) error { return s.Join(c.ID(), "vip") },
+	}, persistent.Options{}, func(t *testing.T, in *server, client func(string) *classictest.Client) {
+		s = in
 		c := client("/raw")
 		st := c.Open("serverSentEvents")
 		st.Frame("the change of groups")
@@ -41,7 +39,6 @@ func TestGroupsAfterALongAbsence(t *testing.T) {
 			}
 		}
 		st.Drop()
-		s.must(s.Shutdown(context.Background()))
 	})
 }
 
@@ -95,14 +92,12 @@ func (s *server) wantMember(why string, st *classictest.Stream, group string) {
 // has a transport, comes back to the groups that it was in, and to those that it
 // has entered with what it said.
 func TestGroupsWithoutATransport(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var s *server
-		s = raw(t, persistent.Handler{
-			OnConnected: func(c *persistent.Conn) error { return s.Join(c.ID(), "first") },
-			OnReceived:  func(c *persistent.Conn, data []byte) error { return s.Join(c.ID(), string(data)) },
-		}, persistent.Options{})
-		client, stop := classictest.Serve(t, s.Server)
-		defer stop()
+	var s *server
+	bubble(t, persistent.Handler{
+		OnConnected: func(c *persistent.Conn) error { return s.Join(c.ID(), "first") },
+		OnReceived:  func(c *persistent.Conn, data []byte) error { return s.Join(c.ID(), string(data)) },
+	}, persistent.Options{}, func(t *testing.T, in *server, client func(string) *classictest.Client) {
+		s = in
 		c := client("/raw")
 		st := c.Open("serverSentEvents")
 		st.Frame("the change of groups")
@@ -120,21 +115,18 @@ func TestGroupsWithoutATransport(t *testing.T) {
 			st.Drop()
 			time.Sleep(time.Minute)
 		}
-		s.must(s.Shutdown(context.Background()))
 	})
 }
 
 // A change of groups that comes too late for the connection is an error, and
 // costs the client nothing when it comes back.
 func TestLateChangeOfGroups(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log := &lateLog{Log: messagelog.NewMemory(messagelog.MemoryOptions{})}
-		var s *server
-		s = raw(t, persistent.Handler{
-			OnConnected: func(c *persistent.Conn) error { return s.Join(c.ID(), "first") },
-		}, persistent.Options{Log: log})
-		client, stop := classictest.Serve(t, s.Server)
-		defer stop()
+	log := &lateLog{Log: messagelog.NewMemory(messagelog.MemoryOptions{})}
+	var s *server
+	bubble(t, persistent.Handler{
+		OnConnected: func(c *persistent.Conn) error { return s.Join(c.ID(), "first") },
+	}, persistent.Options{Log: log}, func(t *testing.T, in *server, client func(string) *classictest.Client) {
+		s = in
 		c := client("/raw")
 		st := c.Open("serverSentEvents")
 		st.Frame("the change of groups")
@@ -153,6 +145,5 @@ func TestLateChangeOfGroups(t *testing.T) {
 		}
 		s.wantMember("back again", st, "first")
 		st.Drop()
-		s.must(s.Shutdown(context.Background()))
 	})
 }
