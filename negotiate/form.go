@@ -5,7 +5,7 @@ import (
 	"unicode"
 )
 
-// maxPairs bounds the memory that one request can make a Form take. Requests of
+// maxPairs bounds the time that one request can make a Form take. Requests of
 // clients have about ten pairs.
 const maxPairs = 1000
 
@@ -15,43 +15,47 @@ const maxPairs = 1000
 // begins no escape stands for itself, and what has no "=" is left out. The zero
 // Form is empty.
 //
-// Values are bytes as they came: they need not be UTF-8.
+// Values are bytes as they came: they need not be UTF-8. A Form is its text,
+// which is looked through for each value: a request has few pairs, and most of
+// its values are as they came.
 type Form struct {
-	pairs []pair
+	raw        string
+	semicolons bool // separate pairs, too
 }
-
-type pair struct{ key, value string }
 
 // ParseQuery reads a query string, without its question mark, in which "&" and
 // ";" separate pairs. It takes the first 1,000 pairs.
-func ParseQuery(raw string) Form { return parse(raw, true) }
+func ParseQuery(raw string) Form { return Form{raw, strings.IndexByte(raw, ';') >= 0} }
 
 // ParseForm reads a form body, in which "&" separates pairs. It takes the first
 // 1,000 pairs.
-func ParseForm(raw string) Form { return parse(raw, false) }
+func ParseForm(raw string) Form { return Form{raw, false} }
 
-func parse(raw string, semicolons bool) Form {
-	var f Form
-	for raw != "" && len(f.pairs) < maxPairs {
+// pairs yields the pairs, of which the values are still escaped.
+func (f Form) pairs(yield func(key, value string) bool) {
+	for rest, n := f.raw, 0; rest != "" && n < maxPairs; {
 		var text string
-		text, raw = cutPair(raw, semicolons)
+		text, rest = f.cutPair(rest)
 		key, value, ok := strings.Cut(text, "=")
 		if !ok {
 			continue
 		}
-		if f.pairs == nil {
-			f.pairs = make([]pair, 0, 12) // one allocation for what clients send
+		if !yield(unescape(strings.TrimLeftFunc(key, unicode.IsSpace)), value) {
+			return
 		}
-		f.pairs = append(f.pairs, pair{unescape(strings.TrimLeftFunc(key, unicode.IsSpace)), unescape(value)})
+		n++
 	}
-	return f
 }
 
 // cutPair looks at no byte twice: a body of separators only must not take
 // quadratic time.
-func cutPair(s string, semicolons bool) (before, after string) {
+func (f Form) cutPair(s string) (before, after string) {
+	if !f.semicolons {
+		before, after, _ = strings.Cut(s, "&")
+		return before, after
+	}
 	for i, c := range []byte(s) {
-		if c == '&' || c == ';' && semicolons {
+		if c == '&' || c == ';' {
 			return s[:i], s[i+1:]
 		}
 	}
@@ -94,37 +98,28 @@ func hexValue(c byte) int {
 // Get returns the value of the key, in any case: the values joined with "," if
 // there are several, "" if there is none.
 func (f Form) Get(key string) string {
-	for i, p := range f.pairs {
-		if equalFold(p.key, key) {
-			return joined(p.value, f.pairs[i+1:], key)
+	first, found := "", false
+	var more strings.Builder // of several values
+	for k, v := range f.pairs {
+		switch {
+		case !equalFold(k, key):
+		case found:
+			more.WriteByte(',')
+			more.WriteString(unescape(v))
+		default:
+			first, found = unescape(v), true
 		}
 	}
-	return ""
+	return first + more.String()
 }
 
-func joined(first string, rest []pair, key string) string {
-	var b strings.Builder
-	for _, p := range rest {
-		if !equalFold(p.key, key) {
-			continue
-		}
-		if b.Len() == 0 {
-			b.WriteString(first)
-		}
-		b.WriteByte(',')
-		b.WriteString(p.value)
-	}
-	if b.Len() == 0 {
-		return first
-	}
-	return b.String()
-}
-
-// Has reports whether the key is there, in any case and with any value.
-func (f Form) Has(key string) bool {
-	for _, p := range f.pairs {
-		if equalFold(p.key, key) {
-			return true
+// Has reports whether one of the keys is there, in any case and with any value.
+func (f Form) Has(keys ...string) bool {
+	for k := range f.pairs {
+		for _, key := range keys {
+			if equalFold(k, key) {
+				return true
+			}
 		}
 	}
 	return false

@@ -80,13 +80,35 @@ func (a *attachment) wake() {
 	}
 }
 
-// Spawn starts the exchange on a goroutine of its own.
+// Spawn starts the exchange: at once where that takes no waiting, and otherwise
+// on a goroutine of its own.
 func (a *attachment) Spawn() {
-	a.conn.endpoint.spawn(func() {
-		if a.open() {
-			a.drain()
+	e := a.conn.endpoint
+	if a.trier == nil || !e.begin() {
+		e.spawn(func() {
+			if a.open() {
+				a.drain()
+			}
+		})
+		return
+	}
+	defer e.work.Done()
+	a.tryOpen()
+}
+
+// tryOpen is open for a stream that can be tried, and what follows goes the way
+// of everything else.
+func (a *attachment) tryOpen() {
+	if frames := a.opening(); frames != nil {
+		if rest := a.trier.TryPrepared(a.trier.Prepare(nil, frames)); rest != nil {
+			a.goOn(func() bool { return a.opened(rest()) })
+			return
 		}
-	})
+		a.opened(nil)
+	}
+	if a.conn.out.more(a) {
+		a.wake()
+	}
 }
 
 // spawnedDrain is what a writer of ours does.
@@ -118,19 +140,27 @@ func (a *attachment) Run(ctx context.Context) error {
 // open writes what comes before the first batch. It reports whether batches
 // may follow.
 func (a *attachment) open() bool {
-	select {
-	case <-a.done: // it came too late
-		return false
-	default:
-	}
-	frames := a.x.Framer.Opening(a.cursor(a.from))
+	frames := a.opening()
 	if frames == nil {
-		return true
+		return !a.ended()
 	}
 	if a.x.Once {
 		a.conn.out.answer(a)
 	}
-	if err := a.x.Stream.Send(frames); err != nil {
+	return a.opened(a.x.Stream.Send(frames))
+}
+
+// opening returns what comes before the first batch, if anything.
+func (a *attachment) opening() [][]byte {
+	if a.ended() { // it came too late
+		return nil
+	}
+	return a.x.Framer.Opening(a.cursor(a.from))
+}
+
+// opened notes what came of writing that. It reports whether batches may follow.
+func (a *attachment) opened(err error) bool {
+	if err != nil {
 		a.end(err)
 		return false
 	}
@@ -140,6 +170,16 @@ func (a *attachment) open() bool {
 		return false
 	}
 	return true
+}
+
+// ended reports whether the exchange has ended.
+func (a *attachment) ended() bool {
+	select {
+	case <-a.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // hold shows the client that it has to wait.

@@ -105,13 +105,7 @@ func (h host) Go(f func()) { h.spawn(f) }
 // spawn runs f on a goroutine that Shutdown waits for. What a late f serves has
 // ended, so that it is run at once.
 func (e *Endpoint) spawn(f func()) {
-	e.mu.RLock()
-	late := e.phase == closed
-	if !late {
-		e.work.Add(1)
-	}
-	e.mu.RUnlock()
-	if late {
+	if !e.begin() {
 		f()
 		return
 	}
@@ -119,6 +113,18 @@ func (e *Endpoint) spawn(f func()) {
 		defer e.work.Done()
 		f()
 	}()
+}
+
+// begin has Shutdown wait until work is told that it is done. It returns false
+// if it is too late for that.
+func (e *Endpoint) begin() bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.phase == closed {
+		return false
+	}
+	e.work.Add(1)
+	return true
 }
 
 // A connection shows a Conn to the dialects: the verbs that are not for

@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-json"
 
 	"github.com/hubwire/hubwire/hub/codec"
+	"github.com/hubwire/hubwire/negotiate"
 	wire "github.com/hubwire/hubwire/persistent/classic"
 	"github.com/hubwire/hubwire/persistent/messagelog"
 )
@@ -40,7 +41,7 @@ var _ codec.Varying = Codec{}
 // For returns the codec for the client that made the request. Those that can
 // answer the server's calls say so by answers=1 in the query.
 func (Codec) For(r *http.Request) codec.Codec {
-	return Codec{answers: r.URL.Query().Get("answers") == "1"}
+	return Codec{answers: negotiate.ParseQuery(r.URL.RawQuery).Get("answers") == "1"}
 }
 
 // Protocol returns classic.JSON.

@@ -75,6 +75,9 @@ func hubNames(data string, limit int) ([]string, *negotiate.Refusal) {
 	if len(data) > limit {
 		return nil, errManyHubs
 	}
+	if names := plainHubNames(data); names != nil {
+		return names, nil
+	}
 	var list []*struct{ Name *string }
 	if err := json.Unmarshal([]byte(data), &list); err != nil {
 		return nil, errConnectionData
@@ -88,6 +91,30 @@ func hubNames(data string, limit int) ([]string, *negotiate.Refusal) {
 	}
 	return names, nil
 }
+
+// plainHubNames reads the list as clients write it, without a JSON decoder. It
+// returns nil if there is anything else in it.
+func plainHubNames(data string) (names []string) {
+	for rest, before := data, "["; ; before = "," {
+		text, ok := strings.CutPrefix(rest, before+`{"`)
+		if !ok || len(text) < 4 || text[1:4] != "ame" || text[0] != 'n' && text[0] != 'N' {
+			return nil
+		}
+		text, ok = strings.CutPrefix(text[4:], `":"`)
+		name, after, ended := strings.Cut(text, `"}`)
+		if !ok || !ended || name == "" || strings.ContainsFunc(name, needsDecoding) {
+			return nil
+		}
+		names, rest = append(names, name), after
+		if rest == "]" {
+			return names
+		}
+	}
+}
+
+// needsDecoding reports whether c may be something else in a JSON string than it
+// looks like.
+func needsDecoding(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }
 
 // checkToken finds out which connection the request belongs to.
 func (q *request) checkToken() *negotiate.Refusal {

@@ -7,7 +7,7 @@ import (
 )
 
 func FuzzHubNames(f *testing.F) {
-	for _, s := range []string{``, `[]`, `[{"name":"chat"}]`, `[{"Name":"a"},{"NAME":"b","x":[1,{"y":null}]}]`, `[null]`, `[{"name":1}]`, `null`, `[{"name":"\u00e9\ud83d\ude00\ud800"}]`, ` [ { "name" : "a" } ] `, `[{"name":"a"}]x`, "[{\"name\":\"\xff\"}]", `[{"name":"a","name":"b"}]`} {
+	for _, s := range []string{``, `[]`, `[{"name":"chat"}]`, `[{"name":"a"},{"Name":"b"}]`, `[{"name":"a"},]`, `[{"name":""}]`, `[{"name":"a\"}]`, `[{"name":"a"}`, `[{"mame":"a"}]`, `[{"name":"a" "}]`, `[{"name":"a"}{"name":"b"}]`, "[{\"name\":\"\x7f\"}]", `[{"Name":"a"},{"NAME":"b","x":[1,{"y":null}]}]`, `[null]`, `[{"name":1}]`, `null`, `[{"name":"\u00e9\ud83d\ude00\ud800"}]`, ` [ { "name" : "a" } ] `, `[{"name":"a"}]x`, "[{\"name\":\"\xff\"}]", `[{"name":"a","name":"b"}]`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

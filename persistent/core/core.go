@@ -61,13 +61,10 @@ var (
 
 // claims tells a request of this family from one of SignalR 2.
 func (q *request) claims(last string) bool {
-	for _, name := range classicParams {
-		if q.query.Has(name) {
-			return false
-		}
-	}
 	switch {
-	case q.query.Has("id"), q.query.Has("negotiateVersion"):
+	case q.query.Has(classicParams...):
+		return false
+	case q.query.Has("id", "negotiateVersion"):
 		return true
 	case classicOperations[last]:
 		return false
