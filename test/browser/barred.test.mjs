@@ -2,12 +2,11 @@
 // by the ways of a client that comes back.
 
 import assert from "node:assert/strict";
-import { describe } from "node:test";
-import { clients, concurrency, scenario, transports } from "./harness.mjs";
+import { clients, group, scenario, transports } from "./harness.mjs";
 
 const hubs = { room: ["addMessage"] };
 
-describe("barred", { concurrency: 2 * concurrency }, () => {
+group("barred", () => {
   const documents = [clients["official client without proxies"], clients["our client"]];
   for (const [document, transport] of documents.flatMap((d) => transports.map((t) => [d, t]))) {
     const options = (user) => ({ transports: transport, hubs, query: { user } });

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { before, describe } from "node:test";
+import { before } from "node:test";
 import { fileURLToPath } from "node:url";
-import { build, concurrency, Program, scenario, transports } from "./harness.mjs";
+import { build, group, patience, Program, scenario, transports } from "./harness.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
@@ -32,7 +32,7 @@ class Window {
   static async open(scene, name, { room = "lobby", origin = scene.server.url, query = "", viewport } = {}) {
     const peer = await scene.blank({ viewport, reducedMotion: "reduce" });
     const { page } = peer;
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(patience);
     await page.goto(`${origin}/${query}`);
     await page.fill("#name", name);
     await page.fill("#first-room", room);
@@ -114,8 +114,9 @@ class Cable {
   }
 }
 
-describe("the chat example", { concurrency }, () => {
-  before(() => build("../../examples/chat"));
+before(() => build("../../examples/chat"));
+
+group("the chat example", () => {
   const chat = (name, act) => scenario(name, [], act, Chat);
 
   chat("two people talk, whisper, come and go", async (scene) => {

@@ -1,8 +1,7 @@
 // What people do with a hub, by each client on each transport.
 
 import assert from "node:assert/strict";
-import { describe } from "node:test";
-import { clients, concurrency, numbers, scenario, transports } from "./harness.mjs";
+import { clients, group, numbers, scenario, transports } from "./harness.mjs";
 
 const hubs = { room: ["addMessage", "numbered"] };
 
@@ -10,10 +9,10 @@ const hubs = { room: ["addMessage", "numbered"] };
 // the client sent it: generated proxies send the declared name.
 const generic = (method) => new RegExp(`^There was an error invoking Hub method 'room\\.${method}'\\.$`, "i");
 
-describe("what people do with a hub", { concurrency }, () => {
+group("what people do with a hub", () => {
   for (const [client, document] of Object.entries(clients)) {
     for (const transport of transports) {
-      describe(`${client} on ${transport}`, () => {
+      group(`${client} on ${transport}`, () => {
         const options = (user) => ({ transports: transport, hubs, query: { user } });
 
         scenario("starts, calls with results, and is called", [], async (scene) => {

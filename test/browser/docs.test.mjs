@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { after, before, describe } from "node:test";
+import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { scenario } from "./harness.mjs";
+import { group, scenario } from "./harness.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const text = readFileSync(path.join(here, "../../docs/client.md"), "utf8");
@@ -21,7 +21,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const address = (scene, file) => `${scene.server.url}/modules/${path.basename(folder)}/${file}`;
 
-describe("docs/client.md", { concurrency: 2 }, () => {
+group("docs/client.md", () => {
   scenario("the page with a plain script", [], async (scene) => {
     const [page, ...others] = blocks("html");
     assert.deepEqual(others, []);

@@ -1,8 +1,7 @@
 // Networks that do not let every transport through.
 
 import assert from "node:assert/strict";
-import { describe } from "node:test";
-import { clients, concurrency, scenario } from "./harness.mjs";
+import { clients, group, scenario } from "./harness.mjs";
 
 const hubs = { room: ["addMessage"] };
 
@@ -19,7 +18,7 @@ const networks = [
 ];
 
 for (const [client, document] of Object.entries(clients)) {
-  describe(`${client} finds a transport`, { concurrency }, () => {
+  group(`${client} finds a transport`, () => {
     for (const { name, flags, transport } of networks) {
       scenario(`${name}: ${transport}`, flags, async (scene) => {
         const ann = await scene.peer(document, { hubs, query: { user: "ann" } });

@@ -12,7 +12,8 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const patience = 20_000;
+// How long anything may take, in milliseconds.
+export const patience = 20_000;
 
 export const transports = ["webSockets", "serverSentEvents", "longPolling"];
 
@@ -30,8 +31,9 @@ export const coreWays = [
     ({ name: `MessagePack on ${transport}`, document: "core.html?protocol=messagepack", transport })),
 ];
 
-// At most this many tests at a time: each has a server and a page.
-export const concurrency = 3;
+// At most this many scenarios at a time: each has a server and a page or more,
+// and waits for much of its time.
+export const concurrency = 6;
 
 // Everything before the first test, once per process.
 
@@ -46,7 +48,7 @@ export function build(folder, ...flags) {
 // launch starts a browser of its own, for a test that does something to it.
 export function launch() {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+    executablePath: process.env.CHROMIUM || "/usr/bin/chromium-headless-shell",
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -321,9 +323,20 @@ function tail(list, count) {
   return list.length <= count ? list : [`(${list.length - count} before)`, ...list.slice(-count)];
 }
 
+let title = "";
+
+// group begins the names of the scenarios in define with its own. It is no suite:
+// the scenarios of all groups are one list, so that none waits for a group to end.
+export function group(name, define) {
+  const outer = title;
+  title += `${name}: `;
+  define();
+  title = outer;
+}
+
 // scenario is a test with a server of its own. Flags are the server's.
 export function scenario(name, flags, act, Server = Program) {
-  test(name, { timeout: 4 * patience }, async () => {
+  test(title + name, { timeout: 4 * patience }, async () => {
     const scene = new Scene(await new Server(flags).start());
     try {
       await act(scene);

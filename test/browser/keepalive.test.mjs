@@ -3,8 +3,7 @@
 // connection as slow after 4 s of silence.
 
 import assert from "node:assert/strict";
-import { describe } from "node:test";
-import { concurrency, scenario } from "./harness.mjs";
+import { group, scenario } from "./harness.mjs";
 
 const flags = ["-disconnect-timeout", "9s"];
 const hubs = { room: ["addMessage"] };
@@ -31,7 +30,7 @@ async function assertUndisturbed(peer) {
   assert.deepEqual(kinds.filter((kind) => !["is connecting", "is connected"].includes(kind)), []);
 }
 
-describe("keep-alives", { concurrency: 2 * concurrency }, () => {
+group("keep-alives", () => {
   for (const [client, document] of Object.entries({ "the official client": "official.html", "our client": "ours.html" })) {
     for (const transport of ["webSockets", "serverSentEvents"]) {
       scenario(`${client} on ${transport}, idle`, flags, async (scene) => {

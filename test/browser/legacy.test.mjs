@@ -2,8 +2,7 @@
 // an iframe, and scripts that carry the data. Ours does not speak them.
 
 import assert from "node:assert/strict";
-import { describe } from "node:test";
-import { concurrency, numbers, scenario } from "./harness.mjs";
+import { group, numbers, scenario } from "./harness.mjs";
 
 const hubs = { room: ["addMessage", "numbered"] };
 const text = "</script><script>document.title = 'taken over'</script> \u2028 'single' \"double\" \\ \n end";
@@ -26,7 +25,7 @@ const ways = [
   },
 ];
 
-describe("old browsers", { concurrency }, () => {
+group("old browsers", () => {
   for (const { name, flags, options, tolerated } of ways) {
     scenario(`${name}: calls and messages`, flags, async (scene) => {
       const ann = await scene.peer("official.html", { hubs, query: { user: "ann" }, ...options(scene.server) });

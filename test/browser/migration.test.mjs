@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { after, before, describe } from "node:test";
+import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
-import { build, Program, scenario } from "./harness.mjs";
+import { build, group, patience, Program, scenario } from "./harness.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const text = readFileSync(path.join(here, "../../docs/migration.md"), "utf8");
@@ -68,7 +68,7 @@ class Board extends Program {
 class Page {
   static async open(scene, name, file) {
     const { page } = await scene.blank();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(patience);
     await page.addInitScript(() => { Math.random = () => 0; });
     // Classic clients that cannot come back give up after a second, not 30.
     await page.route("**/signalr/negotiate?*", async (route) => {
@@ -136,7 +136,7 @@ async function replace(scene, settings) {
   scene.server = await new Board({ ADDR: host, ...settings }).start();
 }
 
-describe("docs/migration.md", () => {
+group("docs/migration.md", () => {
   scenario("the steps, in order, and back", { HUBWIRE_KEY: "the key of the server that it was." }, async (scene) => {
     // 1: the server is swapped below pages that are open.
     const ann = await Page.open(scene, "ann", "classic.html");

@@ -1,13 +1,12 @@
 // Pages from another origin: the server allows one and not the other.
 
 import assert from "node:assert/strict";
-import { describe } from "node:test";
-import { concurrency, coreWays, scenario, transports } from "./harness.mjs";
+import { coreWays, group, scenario, transports } from "./harness.mjs";
 
 const hubs = { room: ["addMessage"] };
 const documents = { "the official client": "official.html", "our client": "ours.html" };
 
-describe("cross-origin", { concurrency }, () => {
+group("cross-origin", () => {
   for (const [client, document] of Object.entries(documents)) {
     for (const transport of transports) {
       scenario(`${client} on ${transport} from an allowed origin works`, [], async (scene) => {

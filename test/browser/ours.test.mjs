@@ -3,8 +3,7 @@
 // in workers, and under a strict content security policy.
 
 import assert from "node:assert/strict";
-import { describe } from "node:test";
-import { clients, concurrency, numbers, scenario, transports } from "./harness.mjs";
+import { clients, group, numbers, scenario, transports } from "./harness.mjs";
 
 const ours = "ours.html";
 const hubs = { room: ["numbered"] };
@@ -17,7 +16,7 @@ const ways = [
   { name: "long polling after two refusals", flags: ["-refuse", "webSockets,serverSentEvents"], transport: "longPolling", options: {} },
 ];
 
-describe("our client", { concurrency }, () => {
+group("our client", () => {
   for (const { name, flags, transport, options } of ways) {
     const as = (user, more) => ({ ...options, hubs, query: { user }, ...more });
 
@@ -98,7 +97,7 @@ describe("our client", { concurrency }, () => {
   }
 });
 
-describe("our client gets new access tokens on the same connection", { concurrency }, () => {
+group("our client gets new access tokens on the same connection", () => {
   for (const transport of transports) {
     scenario(`${transport}: and comes back with the next one when the last is stale`, [], async (scene) => {
       const ann = await scene.peer(ours, { transports: transport, hubs, token: "ann" });
@@ -121,7 +120,7 @@ describe("our client gets new access tokens on the same connection", { concurren
   }
 });
 
-describe("our client in a worker and under a strict policy", { concurrency }, () => {
+group("our client in a worker and under a strict policy", () => {
   for (const [where, document] of Object.entries({ "a worker": "worker.html", "a page with a strict policy": "strict.html" })) {
     for (const transport of transports) {
       scenario(`${where} on ${transport}`, [], async (scene) => {

@@ -2,15 +2,14 @@
 // transport.
 
 import assert from "node:assert/strict";
-import { describe } from "node:test";
-import { clients, concurrency, numbers, scenario, transports } from "./harness.mjs";
+import { clients, group, numbers, scenario, transports } from "./harness.mjs";
 
 const hubs = { room: ["addMessage", "painted"] };
 
-describe("beyond plain calls", { concurrency }, () => {
+group("beyond plain calls", () => {
   for (const [client, document] of Object.entries(clients)) {
     for (const transport of transports) {
-      describe(`${client} on ${transport}: parity`, () => {
+      group(`${client} on ${transport}: parity`, () => {
         const options = (user) => ({ transports: transport, hubs, query: { user } });
 
         scenario("state goes to the server and comes back changed", [], async (scene) => {

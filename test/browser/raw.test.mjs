@@ -1,12 +1,11 @@
 // A persistent connection without hubs, by the official client.
 
 import assert from "node:assert/strict";
-import { describe } from "node:test";
-import { concurrency, numbers, scenario, transports } from "./harness.mjs";
+import { group, numbers, scenario, transports } from "./harness.mjs";
 
-describe("connections without hubs", { concurrency }, () => {
+group("connections without hubs", () => {
   for (const transport of transports) {
-    describe(`raw connection on ${transport}`, () => {
+    group(`raw connection on ${transport}`, () => {
       const options = { url: "/raw", raw: true, transports: transport };
       const texts = async (peer, count) => (await peer.wait("message", count)).map((m) => m.data);
 

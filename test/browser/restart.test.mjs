@@ -2,13 +2,12 @@
 // the new one by themselves, as who they were, in the groups where they were.
 
 import assert from "node:assert/strict";
-import { describe } from "node:test";
-import { concurrency, numbers, scenario, transports } from "./harness.mjs";
+import { group, numbers, scenario, transports } from "./harness.mjs";
 
 const hubs = { room: ["numbered"] };
 const flags = ["-key", "0123456789abcdef0123456789abcdef"];
 
-describe("the server is started again", { concurrency }, () => {
+group("the server is started again", () => {
   for (const [client, document] of Object.entries({ "the official client": "official.html", "our client": "ours.html" })) {
     for (const transport of transports) {
       for (const crash of [false, true]) {

@@ -1,19 +1,16 @@
-// All browser tests in one process, so that they share a Chromium. Each file
-// runs alone too: node --test browser/fallback.test.mjs
+// All browser tests, or those that are named: npm test -- chat network. They are
+// one list in one process, so that they share a Chromium.
 
-import "./clients.test.mjs";
-import "./parity.test.mjs";
-import "./fallback.test.mjs";
-import "./core.test.mjs";
-import "./ours.test.mjs";
-import "./keepalive.test.mjs";
-import "./network.test.mjs";
-import "./restart.test.mjs";
-import "./barred.test.mjs";
-import "./mixed.test.mjs";
-import "./legacy.test.mjs";
-import "./raw.test.mjs";
-import "./origins.test.mjs";
-import "./chat.test.mjs";
-import "./docs.test.mjs";
-import "./migration.test.mjs";
+import { readdirSync } from "node:fs";
+import { describe } from "node:test";
+import { concurrency } from "./harness.mjs";
+
+const ending = ".test.mjs";
+const all = readdirSync(new URL(".", import.meta.url)).filter((file) => file.endsWith(ending)).map((file) => file.slice(0, -ending.length));
+const named = process.argv.slice(2);
+
+describe("in Chromium", { concurrency }, async () => {
+  for (const name of named.length ? named : all) {
+    await import(`./${name}${ending}`);
+  }
+});

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,7 +29,7 @@ type answer struct {
 	Number int    `json:"command"`
 	Error  string `json:"error,omitempty"`
 
-	// Last is the last number that stream sent.
+	// Last is the last number that stream sent: until its end, or until the cut.
 	Last int `json:"last,omitempty"`
 
 	// Choice is what the client answered that was asked.
@@ -40,6 +41,9 @@ type commander struct {
 	network *network
 	hubs    *hubs
 	out     *printer
+
+	// streamed is the last number of stream so far.
+	streamed atomic.Int64
 }
 
 // obey carries out the commands on in until it ends, several at a time.
@@ -70,6 +74,7 @@ func (c *commander) do(cmd *command, a *answer) (err error) {
 	switch cmd.Do {
 	case "cut":
 		c.network.cut()
+		a.Last = int(c.streamed.Load())
 	case "down":
 		c.network.setDown(true)
 		c.network.cut()
@@ -80,7 +85,8 @@ func (c *commander) do(cmd *command, a *answer) (err error) {
 	case "publishRaw":
 		return publish(cmd, func(n int) error { return c.hubs.raw.SendGroup(cmd.Group, n) })
 	case "stream":
-		a.Last, err = c.stream(cmd)
+		err = c.stream(cmd)
+		a.Last = int(c.streamed.Load())
 		return err
 	case "ask":
 		a.Choice, err = c.hubs.room.Clients.Client(cmd.ID).Choose(context.Background(), "tea?")
@@ -106,18 +112,19 @@ func publish(cmd *command, send func(n int) error) error {
 }
 
 // stream sends numbers from 1 on, one in a while, until release.
-func (c *commander) stream(cmd *command) (last int, err error) {
+func (c *commander) stream(cmd *command) error {
 	tick := time.NewTicker(time.Duration(cmd.Every))
 	defer tick.Stop()
 	for {
-		if err := c.hubs.room.Clients.Group(cmd.Group).Numbered(last + 1); err != nil {
-			return last, err
+		// Counted first: what a cut does not count, comes after it.
+		n := c.streamed.Add(1)
+		if err := c.hubs.room.Clients.Group(cmd.Group).Numbered(int(n)); err != nil {
+			return err
 		}
-		last++
 		select {
 		case <-tick.C:
 		case <-c.hubs.release:
-			return last, nil
+			return nil
 		}
 	}
 }
