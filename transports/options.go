@@ -17,6 +17,11 @@ type Options struct {
 	// takes; others carry nothing from the client. The default is 65,536;
 	// negative means none, and then a client can fill the memory.
 	ReadLimit int64
+
+	// IdleTimeout is how long nothing may have come on a WebSocket until its
+	// reader gets [ErrIdle]: once, until something comes again. The default, 0,
+	// means never; nor does it happen where the connection is not a bare socket.
+	IdleTimeout time.Duration
 }
 
 const (
@@ -67,6 +72,11 @@ var (
 	// ErrProtocol means that the client broke the WebSocket protocol. It got
 	// close code 1002.
 	ErrProtocol = errors.New("transports: websocket protocol violation")
+
+	// ErrIdle means that nothing has come for Options.IdleTimeout. Nothing is
+	// wrong: who receives on goes on. To do that on a new goroutine gives the
+	// memory back by which handling messages has made the stack grow.
+	ErrIdle = errors.New("transports: nothing has come for a while")
 
 	// ErrOneFrame means that a poll was given more than one frame.
 	ErrOneFrame = errors.New("transports: a poll carries one frame")

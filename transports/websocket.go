@@ -3,18 +3,13 @@ package transports
 import (
 	"bufio"
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"github.com/coder/websocket"
 )
@@ -29,12 +24,13 @@ type WebSocket struct {
 	conn   *socketConn
 	socket *websocket.Conn
 	limit  int64
-	raw    syscall.RawConn // nil if it is not a bare socket
 	binary atomic.Bool
 
 	// Owned by the reader.
+	library *bufio.Reader // what the library has read and not used
 	limited io.LimitedReader
-	rest    io.Reader // the rest of the message that Read is in
+	message io.Reader // the rest of the message that Next is in
+	chunk   *buffer   // what Next returned of it
 	ended   error
 }
 
@@ -81,7 +77,7 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (*WebSoc
 		http.Error(w, http.StatusText(http.StatusNotImplemented), http.StatusNotImplemented)
 		return nil, ErrNoHijack
 	}
-	h := &hijacker{ResponseWriter: w, timeout: o.WriteTimeout}
+	h := &hijacker{ResponseWriter: w, o: o}
 	socket, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		// The endpoint checks the origin, for every transport alike, before any
 		// of them is made: see package persistent.
@@ -92,21 +88,25 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (*WebSoc
 		return nil, fmt.Errorf("transports: accept websocket: %w", err)
 	}
 	socket.SetReadLimit(-1) // Receive has its own, which gives the right number.
-	return &WebSocket{conn: h.conn, socket: socket, limit: o.ReadLimit, raw: socketOf(h.conn.Conn)}, nil
+	h.library.Reset(h.conn) // the library put a reader of nothing in front of it
+	return &WebSocket{conn: h.conn, socket: socket, limit: o.ReadLimit, library: h.library}, nil
 }
 
 // A hijacker hands the library a connection and buffers of our own. The idle
 // buffers of net/http are of 4 kB each.
 type hijacker struct {
 	http.ResponseWriter
-	timeout time.Duration
+	o       Options
 	conn    *socketConn
+	library *bufio.Reader
 }
 
 // The buffers hold frame headers and control frames, of 127 bytes at most;
-// larger reads and all data written go past them.
+// larger reads and all data written go past them. A bare socket has a buffer
+// below that of the library.
 const (
 	readBufferSize  = 512
+	bareBufferSize  = 16
 	writeBufferSize = 128
 )
 
@@ -130,11 +130,13 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	h.conn = newSocketConn(conn, bytes.Clone(early), h.timeout)
-	return h.conn, bufio.NewReadWriter(
-		bufio.NewReaderSize(h.conn, readBufferSize),
-		bufio.NewWriterSize(h.conn, writeBufferSize),
-	), nil
+	h.conn = newSocketConn(conn, bytes.Clone(early), h.o)
+	size := readBufferSize
+	if h.conn.in.raw != nil {
+		size = bareBufferSize
+	}
+	h.library = bufio.NewReaderSize(h.conn, size)
+	return h.conn, bufio.NewReadWriter(h.library, bufio.NewWriterSize(h.conn, writeBufferSize)), nil
 }
 
 func canHijack(w http.ResponseWriter) bool {
@@ -233,141 +235,4 @@ func (s *WebSocket) CloseWith(code int, reason string) {
 		reason = strings.ToValidUTF8(reason[:maxReason], "")
 	}
 	s.conn.close(code, reason)
-}
-
-// Receive returns the next message, which the caller may keep. An error is the
-// end: the connection is closed by then, and every further call returns the
-// same error. It is a [*CloseError] if the peer closed in good order,
-// [ErrClosed] after Close, [ErrMessageTooBig], [ErrInvalidUTF8] or
-// [ErrProtocol] if the peer was at fault; any other means that the connection
-// was lost.
-func (s *WebSocket) Receive() (payload []byte, binary bool, err error) {
-	if s.ended != nil {
-		return nil, false, s.ended
-	}
-	payload, binary, err = s.receive()
-	if err != nil {
-		s.ended = err
-		_ = s.socket.CloseNow()
-	}
-	return payload, binary, err
-}
-
-func (s *WebSocket) receive() ([]byte, bool, error) {
-	// A context that can end costs allocations, and closes the socket.
-	kind, r, err := s.socket.Reader(context.Background())
-	if err != nil {
-		return nil, false, s.readError(err)
-	}
-	payload, err := s.readMessage(r)
-	switch {
-	case errors.Is(err, ErrMessageTooBig):
-		s.CloseWith(codeTooBig, fmt.Sprintf("message exceeds %d bytes", s.limit))
-	case err != nil:
-		return nil, false, s.readError(err)
-	case kind == websocket.MessageText && !utf8.Valid(payload):
-		err = ErrInvalidUTF8
-		s.CloseWith(codeInvalidUTF8, "text message is not UTF-8")
-	case s.conn.closedByUs():
-		err = ErrClosed
-	default:
-		return payload, kind == websocket.MessageBinary, nil
-	}
-	s.drain(r)
-	return nil, false, err
-}
-
-// Read returns the next bytes of whatever messages they are in, for protocols
-// in which a WebSocket carries a stream: the ends of messages have no meaning,
-// nor has their kind. ReadLimit does not apply, and text is not checked to be
-// UTF-8. The errors are those of Receive, beside which it cannot be used.
-func (s *WebSocket) Read(p []byte) (n int, err error) {
-	for s.ended == nil {
-		if n, err = s.read(p); err != nil {
-			s.ended = err
-			_ = s.socket.CloseNow()
-		}
-		if n > 0 {
-			return n, nil
-		}
-	}
-	return 0, s.ended
-}
-
-func (s *WebSocket) read(p []byte) (int, error) {
-	if s.rest == nil {
-		_, r, err := s.socket.Reader(context.Background())
-		if err != nil {
-			return 0, s.readError(err)
-		}
-		s.rest = r
-	}
-	n, err := s.rest.Read(p)
-	switch {
-	case s.conn.closedByUs():
-		s.drain(s.rest)
-		return 0, ErrClosed
-	case err == io.EOF:
-		s.rest = nil
-	case err != nil:
-		return 0, s.readError(err)
-	}
-	return n, nil
-}
-
-// drain reads on until the peer has answered our close frame.
-func (s *WebSocket) drain(r io.Reader) {
-	for err := error(nil); err == nil; {
-		if _, err = io.Copy(io.Discard, r); err == nil {
-			_, r, err = s.socket.Reader(context.Background())
-		}
-	}
-}
-
-// readError returns what Receive returns for an error of the library's.
-func (s *WebSocket) readError(err error) error {
-	if s.conn.closedByUs() {
-		return ErrClosed
-	}
-	if peer := (websocket.CloseError{}); errors.As(err, &peer) {
-		return &CloseError{Code: int(peer.Code), Reason: peer.Reason}
-	}
-	if s.conn.readLost {
-		return s.conn.cause(fmt.Errorf("transports: receive: %w", err))
-	}
-	// For some violations the library has sent a close frame, for some not. The
-	// position within a frame is lost, so there is no answer to wait for; but
-	// the peer shall have the close frame before it has a reset.
-	s.CloseWith(codeProtocol, "")
-	s.conn.settle()
-	if half, ok := s.conn.Conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
-	_, _ = io.Copy(io.Discard, s.conn.Conn)
-	return fmt.Errorf("%w: %w", ErrProtocol, err)
-}
-
-// readBuffers are for reading a message of which the size is not known. The
-// copy that the caller gets is of the right size.
-var readBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-func (s *WebSocket) readMessage(r io.Reader) ([]byte, error) {
-	b := readBuffers.Get().(*bytes.Buffer)
-	defer func() {
-		if b.Cap() <= batchSize {
-			b.Reset()
-			readBuffers.Put(b)
-		}
-	}()
-	if s.limit >= 0 {
-		s.limited = io.LimitedReader{R: r, N: s.limit + 1}
-		r = &s.limited
-	}
-	if _, err := b.ReadFrom(r); err != nil {
-		return nil, err
-	}
-	if s.limit >= 0 && int64(b.Len()) > s.limit {
-		return nil, ErrMessageTooBig
-	}
-	return bytes.Clone(b.Bytes()), nil
 }

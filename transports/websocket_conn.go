@@ -15,12 +15,13 @@ import (
 // peer's are unread is reset, and the reset can destroy the close frame.
 const lingerTimeout = 500 * time.Millisecond
 
-// The opcodes of RFC 6455 §5.2 that are written here.
+// What is read or written here of RFC 6455 §5.2.
 const (
 	opText   = 0x1
 	opBinary = 0x2
 	opClose  = 0x8
 	finalBit = 0x80
+	maskBit  = 0x80
 )
 
 // Close codes of RFC 6455 §7.4.1.
@@ -42,10 +43,7 @@ const (
 type socketConn struct {
 	net.Conn
 	timeout time.Duration // Immutable.
-
-	// Owned by the reader.
-	early    []byte // What net/http has read after the upgrade request.
-	readLost bool   // The connection failed, rather than the protocol.
+	in      input         // Owned by the reader.
 
 	mu       sync.Mutex // Not held during I/O.
 	idle     sync.Cond  // On mu: writing may have ended.
@@ -59,28 +57,16 @@ type socketConn struct {
 	linger   *time.Timer // Closes the connection.
 }
 
-func newSocketConn(conn net.Conn, early []byte, timeout time.Duration) *socketConn {
-	c := &socketConn{Conn: conn, early: early, timeout: timeout}
+// newSocketConn is given what net/http has read after the upgrade request.
+func newSocketConn(conn net.Conn, early []byte, o Options) *socketConn {
+	c := &socketConn{Conn: conn, timeout: o.WriteTimeout}
+	c.in = input{conn: conn, raw: socketOf(conn), idle: o.IdleTimeout, rest: early}
 	c.idle.L = &c.mu
 	return c
 }
 
-// Read is called by the library. The bytes that net/http read early come first:
-// the library would look for them in the bufio.Reader only.
-func (c *socketConn) Read(p []byte) (int, error) {
-	if len(c.early) > 0 {
-		n := copy(p, c.early)
-		if c.early = c.early[n:]; len(c.early) == 0 {
-			c.early = nil
-		}
-		return n, nil
-	}
-	n, err := c.Conn.Read(p)
-	if err != nil {
-		c.readLost = true
-	}
-	return n, err
-}
+// Read is called by the library.
+func (c *socketConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 // Write is called by the library, with one control frame: its buffer is larger
 // than the largest, and data frames do not go through the library.

@@ -12,7 +12,9 @@ import (
 	"github.com/hubwire/hubwire/transports"
 )
 
-func TestSocketClosedByPeer(t *testing.T) {
+func TestSocketClosedByPeer(t *testing.T) { eachWay(t, testSocketClosedByPeer) }
+
+func testSocketClosedByPeer(t *testing.T, connect connector) {
 	for _, row := range []struct {
 		name, payload, echo string
 		want                transports.CloseError
@@ -37,7 +39,9 @@ func TestSocketClosedByPeer(t *testing.T) {
 	}
 }
 
-func TestSocketLost(t *testing.T) {
+func TestSocketLost(t *testing.T) { eachWay(t, testSocketLost) }
+
+func testSocketLost(t *testing.T, connect connector) {
 	p, s := connect(t, transports.Options{})
 	_ = p.conn.Close()
 	_, _, err := s.Receive()

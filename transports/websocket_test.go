@@ -130,7 +130,29 @@ func (h *sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func connect(t *testing.T, o transports.Options) (*peer, *transports.WebSocket) {
 	t.Helper()
 	h := newSockets(o)
-	server := startHTTP1(t, h)
+	return dial(t, startHTTP1(t, h), h)
+}
+
+// connectWrapped returns the two ends of a WebSocket whose socket is wrapped, as
+// by TLS: the library does all the reading.
+func connectWrapped(t *testing.T, o transports.Options) (*peer, *transports.WebSocket) {
+	t.Helper()
+	h := newSockets(o)
+	server, _ := startCounting(t, h)
+	return dial(t, server, h)
+}
+
+// A connector is connect or connectWrapped.
+type connector func(*testing.T, transports.Options) (*peer, *transports.WebSocket)
+
+// eachWay runs a test of what has to be alike whether the library reads or not.
+func eachWay(t *testing.T, test func(*testing.T, connector)) {
+	t.Run("bare", func(t *testing.T) { test(t, connect) })
+	t.Run("wrapped", func(t *testing.T) { test(t, connectWrapped) })
+}
+
+func dial(t *testing.T, server *httptest.Server, h *sockets) (*peer, *transports.WebSocket) {
+	t.Helper()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -243,21 +265,20 @@ func (c *countingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-func TestSocketWritesFramesAtOnce(t *testing.T) {
-	h := newSockets(transports.Options{})
+func startCounting(t *testing.T, h http.Handler) (*httptest.Server, *countingListener) {
+	t.Helper()
 	server := httptest.NewUnstartedServer(h)
 	counter := &countingListener{Listener: server.Listener}
 	server.Listener = counter
 	server.Start()
 	t.Cleanup(server.Close)
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := newPeer(t, conn)
-	p.write([]byte(upgrade))
-	p.wantUpgrade()
-	s := <-h.accepted
+	return server, counter
+}
+
+func TestSocketWritesFramesAtOnce(t *testing.T) {
+	h := newSockets(transports.Options{})
+	server, counter := startCounting(t, h)
+	p, s := dial(t, server, h)
 	before := counter.writes.Load()
 	var frames [][]byte
 	var want []byte
@@ -272,11 +293,11 @@ func TestSocketWritesFramesAtOnce(t *testing.T) {
 	if got := counter.writes.Load() - before; got != 1 {
 		t.Errorf("writes for 16 frames: got %d, want 1", got)
 	}
-	_ = conn.Close()
-	_, _, _ = s.Receive()
 }
 
-func TestSocketReceive(t *testing.T) {
+func TestSocketReceive(t *testing.T) { eachWay(t, testSocketReceive) }
+
+func testSocketReceive(t *testing.T, connect connector) {
 	p, s := connect(t, transports.Options{})
 	p.write(frame(fin|opText, "one"), frame(fin|opBinary, "\xff\x00"), frame(fin|opText, ""))
 	wantMessage(t, s, "text", "one", false)
@@ -347,7 +368,9 @@ func TestSocketEarlyByte(t *testing.T) {
 	})
 }
 
-func TestSocketReadLimit(t *testing.T) {
+func TestSocketReadLimit(t *testing.T) { eachWay(t, testSocketReadLimit) }
+
+func testSocketReadLimit(t *testing.T, connect connector) {
 	tooBig := []byte("\x88\x1a\x03\xf1message exceeds 1000 bytes")
 	tooBig[1] = byte(len(tooBig) - 2)
 	for _, row := range []struct {
@@ -383,14 +406,18 @@ func TestSocketReadLimit(t *testing.T) {
 	}
 }
 
-func TestSocketWithoutReadLimit(t *testing.T) {
+func TestSocketWithoutReadLimit(t *testing.T) { eachWay(t, testSocketWithoutReadLimit) }
+
+func testSocketWithoutReadLimit(t *testing.T, connect connector) {
 	p, s := connect(t, transports.Options{ReadLimit: -1})
 	long := strings.Repeat("x", 1<<20)
 	go p.write(frame(fin|opText, long))
 	wantMessage(t, s, "a large message", long, false)
 }
 
-func TestSocketViolations(t *testing.T) {
+func TestSocketViolations(t *testing.T) { eachWay(t, testSocketViolations) }
+
+func testSocketViolations(t *testing.T, connect connector) {
 	unmasked := []byte{fin | opText, 1, 'x'}
 	for _, row := range []struct {
 		name  string

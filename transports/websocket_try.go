@@ -40,14 +40,15 @@ func socketOf(conn net.Conn) syscall.RawConn {
 }
 
 // Tries implements [Trier]: sockets can be tried, on Unix.
-func (s *WebSocket) Tries() bool { return s.raw != nil }
+func (s *WebSocket) Tries() bool { return s.conn.in.raw != nil }
 
 // TryPrepared implements [Trier].
 func (s *WebSocket) TryPrepared(b []byte) (rest func() error) {
-	if s.raw == nil || !s.conn.tryAcquire() {
+	raw := s.conn.in.raw
+	if raw == nil || !s.conn.tryAcquire() {
 		return func() error { return s.SendPrepared(b) }
 	}
-	n, err := tryWrite(s.raw, b)
+	n, err := tryWrite(raw, b)
 	if err == nil && n == len(b) && s.conn.endAtOnce() {
 		return nil
 	}

@@ -46,3 +46,13 @@ func (w *try) write(fd uintptr) bool {
 		}
 	}
 }
+
+// tryRead reads what the socket has. Again means that it has nothing yet.
+func tryRead(fd uintptr, b []byte) (n int, again bool, err error) {
+	for {
+		n, err = syscall.Read(int(fd), b)
+		if err != syscall.EINTR {
+			return n, err == syscall.EAGAIN, err
+		}
+	}
+}

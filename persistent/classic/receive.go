@@ -178,7 +178,11 @@ func (q *request) newStream() (transports.Stream, error) {
 // serveSocket leaves the HTTP handler: one goroutine of the host's reads.
 func (q *request) serveSocket(c dialect.Connection, x dialect.Exchange) *negotiate.Refusal {
 	s := q.host.Settings()
-	ws, err := transports.AcceptWebSocket(q.w, q.r, transports.Options{WriteTimeout: s.SendTimeout, ReadLimit: s.MaxMessageSize})
+	ws, err := transports.AcceptWebSocket(q.w, q.r, transports.Options{
+		WriteTimeout: s.SendTimeout,
+		ReadLimit:    s.MaxMessageSize,
+		IdleTimeout:  dialect.IdleTimeout,
+	})
 	if err != nil {
 		return nil // answered
 	}
@@ -189,28 +193,38 @@ func (q *request) serveSocket(c dialect.Connection, x dialect.Exchange) *negotia
 		return nil
 	}
 	a.Spawn()
-	r := q.r
-	q.host.Go(func() { read(c, ws, a, r) })
+	r := &socketReader{socketReplier{ws, a}, q.host, c, q.r}
+	q.host.Go(r.read)
 	return nil
 }
 
-// read hands on what comes from a socket until it ends.
-func read(c dialect.Connection, ws *transports.WebSocket, a dialect.Attachment, r *http.Request) {
-	reply := &socketReplier{ws, a}
+// A socketReader hands on what comes from a socket.
+type socketReader struct {
+	socketReplier
+	host    dialect.Host
+	conn    dialect.Connection
+	request *http.Request
+}
+
+// read hands on what comes until the socket ends.
+func (s *socketReader) read() {
 	for {
-		if held := c.Held(); held != nil {
+		if held := s.conn.Held(); held != nil {
 			<-held
 		}
-		payload, binary, err := ws.Receive()
-		if err != nil {
-			a.Detach(err)
+		payload, binary, err := s.ws.Receive()
+		switch {
+		case err == transports.ErrIdle:
+			s.host.Go(s.read)
 			return
+		case err != nil:
+			s.a.Detach(err)
+			return
+		case binary:
+			s.Reject(errBinary)
+		default:
+			s.conn.Receive(dialect.Incoming{Payload: payload, Request: s.request, Replier: &s.socketReplier})
 		}
-		if binary {
-			reply.Reject(errBinary)
-			continue
-		}
-		c.Receive(dialect.Incoming{Payload: payload, Request: r, Replier: reply})
 	}
 }
 

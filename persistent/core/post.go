@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hubwire/hubwire/negotiate"
@@ -54,10 +55,13 @@ func (q *request) turn(l *link) error {
 	}
 }
 
+// bodyBuffers are what bodies are read into.
+var bodyBuffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
 // copy feeds the body to the link.
 func (q *request) copy(l *link) *negotiate.Refusal {
-	b := readBuffers.Get().(*[largeRead]byte)
-	defer readBuffers.Put(b)
+	b := bodyBuffers.Get().(*[16 << 10]byte)
+	defer bodyBuffers.Put(b)
 	for {
 		n, err := q.r.Body.Read(b[:])
 		if n > 0 {

@@ -73,44 +73,25 @@ func (q *request) accept() (*transports.WebSocket, error) {
 	return transports.AcceptWebSocket(q.w, q.r, transports.Options{
 		WriteTimeout: q.host.Settings().SendTimeout,
 		ReadLimit:    -1, // there is a limit for each message in the stream
+		IdleTimeout:  dialect.IdleTimeout,
 	})
 }
 
-// A silent socket reads into a small buffer; as long as that is not enough, into
-// a large one.
-const (
-	smallRead = 256
-	largeRead = 16 << 10
-)
-
-var readBuffers = sync.Pool{New: func() any { return new([largeRead]byte) }}
-
 // read hands on what comes from the socket until it ends.
 func (s *socket) read() {
-	small := make([]byte, smallRead)
 	for {
-		full, err := s.pass(small)
-		if full {
-			b := readBuffers.Get().(*[largeRead]byte)
-			for full && err == nil {
-				full, err = s.pass(b[:])
-			}
-			readBuffers.Put(b)
-		}
-		if err != nil {
+		b, err := s.ws.Next()
+		switch err {
+		case nil:
+			_ = s.link.feed(s, b, untilReady) // an ended link closes the socket
+		case transports.ErrIdle:
+			s.link.host.Go(s.read)
+			return
+		default:
 			s.lost(err)
 			return
 		}
 	}
-}
-
-// pass reads once, and reports whether the buffer was full.
-func (s *socket) pass(buf []byte) (full bool, err error) {
-	n, err := s.ws.Read(buf)
-	if n > 0 {
-		_ = s.link.feed(s, buf[:n], untilReady) // an ended link closes the socket
-	}
-	return n == len(buf), err
 }
 
 // lost is called when the socket has ended. A close frame of the client's is

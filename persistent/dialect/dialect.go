@@ -27,6 +27,11 @@ type Dialect interface {
 	Serve(w http.ResponseWriter, r *http.Request, h Host) bool
 }
 
+// IdleTimeout is how long a WebSocket may be silent until its dialect goes on
+// reading on a new goroutine. A new one costs a microsecond, and has a smaller
+// stack than one that has handled a message.
+const IdleTimeout = time.Second
+
 // Settings are the times and limits of a host, defaults filled in. A duration
 // of 0 in KeepAlive and LongPollDelay means none.
 type Settings struct {
