@@ -22,6 +22,11 @@ type Options struct {
 	// reader gets [ErrIdle]: once, until something comes again. The default, 0,
 	// means never; nor does it happen where the connection is not a bare socket.
 	IdleTimeout time.Duration
+
+	// HoldAnswer has the answer to the upgrade to a WebSocket leave with what
+	// is sent first, in one write, where no middleware has to see it. Who sets
+	// it sends at once, or closes.
+	HoldAnswer bool
 }
 
 const (

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -77,7 +78,7 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (*WebSoc
 		http.Error(w, http.StatusText(http.StatusNotImplemented), http.StatusNotImplemented)
 		return nil, ErrNoHijack
 	}
-	h := &hijacker{ResponseWriter: w, o: o}
+	h := &hijacker{ResponseWriter: w, o: o, direct: direct(w)}
 	socket, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		// The endpoint checks the origin, for every transport alike, before any
 		// of them is made: see package persistent.
@@ -89,7 +90,11 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (*WebSoc
 	}
 	socket.SetReadLimit(-1) // Receive has its own, which gives the right number.
 	h.library.Reset(h.conn) // the library put a reader of nothing in front of it
-	return &WebSocket{conn: h.conn, socket: socket, limit: o.ReadLimit, library: h.library}, nil
+	ws := &WebSocket{conn: h.conn, socket: socket, limit: o.ReadLimit, library: h.library}
+	if !o.HoldAnswer && h.answer != nil {
+		_ = ws.SendPrepared(nil) // the reader finds out if that fails
+	}
+	return ws, nil
 }
 
 // A hijacker hands the library a connection and buffers of our own. The idle
@@ -99,6 +104,8 @@ type hijacker struct {
 	o       Options
 	conn    *socketConn
 	library *bufio.Reader
+	direct  bool   // the answer is written by us
+	answer  []byte // which that is
 }
 
 // The buffers hold frame headers and control frames, of 127 bytes at most;
@@ -111,8 +118,13 @@ const (
 )
 
 // WriteHeader sends the headers at once, also where gin would defer them until
-// a body that does not come.
+// a body that does not come. Where nobody else is to see them they are sent past
+// net/http, which spends more on them than a write costs.
 func (h *hijacker) WriteHeader(status int) {
+	if h.direct && status == http.StatusSwitchingProtocols {
+		h.answer = answer(h.Header())
+		return
+	}
 	h.ResponseWriter.WriteHeader(status)
 	if gin, ok := h.ResponseWriter.(interface{ WriteHeaderNow() }); ok {
 		gin.WriteHeaderNow()
@@ -131,12 +143,30 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	h.conn = newSocketConn(conn, bytes.Clone(early), h.o)
+	h.conn.answer = h.answer
 	size := readBufferSize
 	if h.conn.in.raw != nil {
 		size = bareBufferSize
 	}
 	h.library = bufio.NewReaderSize(h.conn, size)
 	return h.conn, bufio.NewReadWriter(h.library, bufio.NewWriterSize(h.conn, writeBufferSize)), nil
+}
+
+// direct reports whether w is net/http's own: there is no middleware around it
+// that would see what goes by.
+func direct(w http.ResponseWriter) bool {
+	t := reflect.TypeOf(w)
+	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "net/http"
+}
+
+// answer is the response that net/http would write, but for the date, which it
+// need not have: RFC 9110 §6.6.1.
+func answer(h http.Header) []byte {
+	b := bytes.NewBuffer(make([]byte, 0, 512))
+	b.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	_ = h.Write(b) // to memory
+	b.WriteString("\r\n")
+	return b.Bytes()
 }
 
 func canHijack(w http.ResponseWriter) bool {
@@ -171,6 +201,7 @@ func (s *WebSocket) Send(frames [][]byte) error {
 	}
 	b := newBatch(s.conn.Conn)
 	defer b.free()
+	b.buf = s.conn.led(b.buf)
 	for _, frame := range frames {
 		if err := s.addMessage(b, frame); err != nil {
 			return s.conn.end(err)
@@ -192,23 +223,13 @@ func (s *WebSocket) SendPrepared(b []byte) error {
 	if err := s.conn.acquire(); err != nil {
 		return err
 	}
-	_, err := s.conn.Conn.Write(b)
+	_, err := s.conn.Conn.Write(s.conn.led(b))
 	return s.conn.end(err)
 }
 
 // KeepAlive sends the frame as a message. Control frames would not do: browsers
 // do not show them to scripts.
-func (s *WebSocket) KeepAlive(frame []byte) error {
-	if err := s.conn.acquire(); err != nil {
-		return err
-	}
-	b := newBatch(s.conn.Conn)
-	defer b.free()
-	if err := s.addMessage(b, frame); err != nil {
-		return s.conn.end(err)
-	}
-	return s.conn.end(b.flush())
-}
+func (s *WebSocket) KeepAlive(frame []byte) error { return s.Send([][]byte{frame}) }
 
 func (s *WebSocket) addMessage(b *batch, frame []byte) error {
 	b.buf = appendHeader(b.buf, s.opcode(), len(frame))

@@ -45,6 +45,8 @@ type socketConn struct {
 	timeout time.Duration // Immutable.
 	in      input         // Owned by the reader.
 
+	answer []byte // To the upgrade, until it is written. Owned by who writes.
+
 	mu       sync.Mutex // Not held during I/O.
 	idle     sync.Cond  // On mu: writing may have ended.
 	writing  bool
@@ -84,7 +86,7 @@ func (c *socketConn) Write(frame []byte) (int, error) {
 	}
 	c.begin(c.timeout)
 	c.mu.Unlock()
-	_, err := c.Conn.Write(frame)
+	_, err := c.Conn.Write(c.led(frame))
 	return len(frame), c.end(err)
 }
 
@@ -139,6 +141,15 @@ func (c *socketConn) acquire() error {
 	}
 	c.begin(c.timeout)
 	return nil
+}
+
+// led returns what to write first and then b: the answer to the upgrade, if that
+// is still to be written. The caller is the writer.
+func (c *socketConn) led(b []byte) []byte {
+	if c.answer != nil {
+		b, c.answer = append(c.answer, b...), nil
+	}
+	return b
 }
 
 // end ends the write of the caller, whose result was err, writes what others
@@ -228,7 +239,7 @@ func (c *socketConn) close(code int, reason string) {
 	}
 	c.begin(closeTimeout)
 	c.mu.Unlock()
-	_, err := c.Conn.Write(frame)
+	_, err := c.Conn.Write(c.led(frame))
 	_ = c.end(err)
 }
 

@@ -48,11 +48,12 @@ func (s *WebSocket) TryPrepared(b []byte) (rest func() error) {
 	if raw == nil || !s.conn.tryAcquire() {
 		return func() error { return s.SendPrepared(b) }
 	}
-	n, err := tryWrite(raw, b)
-	if err == nil && n == len(b) && s.conn.endAtOnce() {
+	all := s.conn.led(b)
+	n, err := tryWrite(raw, all)
+	if err == nil && n == len(all) && s.conn.endAtOnce() {
 		return nil
 	}
-	return func() error { return s.conn.finish(b[n:], err) }
+	return func() error { return s.conn.finish(all[n:], err) }
 }
 
 // tryAcquire makes the caller the writer of data, if there is nothing to wait

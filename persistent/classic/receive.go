@@ -182,6 +182,7 @@ func (q *request) serveSocket(c dialect.Connection, x dialect.Exchange) *negotia
 		WriteTimeout: s.SendTimeout,
 		ReadLimit:    s.MaxMessageSize,
 		IdleTimeout:  dialect.IdleTimeout,
+		HoldAnswer:   x.Connect, // which is followed by the first frame
 	})
 	if err != nil {
 		return nil // answered
