@@ -252,9 +252,16 @@ func table(rows []row) string {
 // Nothing is lost, doubled, swapped or given to others, whatever the network
 // does: hundreds of clients of every family and transport, raw and of hubs, that
 // change transports, go away and come back, enter and leave groups.
+//
+// Who hears nothing for longer than the log keeps messages is told so, which a
+// busy machine and a few bad connections in a row may bring about; who was not
+// away for that long has no gap.
 func TestNothingLost(t *testing.T) {
 	t.Parallel()
-	r := launch(t, func(n uint64) plan { return newPlan(*seed, n) }, rawWorld(t, options()), hubWorld(options()))
+	witnesses := []*witness{newWitness(), newWitness()}
+	raw, hubs := options(), options()
+	raw.Log, hubs.Log = witnesses[0], witnesses[1]
+	r := launch(t, func(n uint64) plan { return newPlan(*seed, n) }, rawWorld(t, raw), hubWorld(hubs))
 	r.enlist(*members, func(m *member) { m.mortal = m.no/3%3 == 0 })
 	r.publish(*duration, *rate)
 	for _, m := range r.members {
@@ -265,14 +272,24 @@ func TestNothingLost(t *testing.T) {
 	r.finish()
 	rows := r.audit()
 	t.Logf("%v%s", &r.proxy.counts, table(rows))
-	for _, w := range r.worlds {
-		t.Logf("%s: events %v; gaps counted %d, of them told to the program %d", w.path, w.told, w.endpoint.Stats().Gaps, w.gapped)
+	for i, w := range r.worlds {
+		counted := w.endpoint.Stats().Gaps
+		t.Logf("%s: events %v; gaps counted %d, of them told to the program %d", w.path, w.told, counted, w.gapped)
+		if found, early := witnesses[i].verdict(); len(early) > 0 || counted > found {
+			t.Errorf("%s: %d gaps are counted, %d were found in the log, and too early %q", w.path, counted, found, early)
+		}
 	}
 	t.Logf("the servers complained:\n%s", &complaints)
 	for _, row := range rows {
 		what := row.world.path + ", " + row.family.name
-		if !row.clean() || row.gaps > 0 || len(row.wrong) > 0 {
+		if !row.clean() || len(row.wrong) > 0 {
 			t.Errorf("%s: something went wrong: %q %q", what, row.trouble, row.wrong)
+		}
+		if len(row.missed) > 0 {
+			t.Logf("%s: told of gaps after having heard nothing for %v", what, row.missed)
+		}
+		if slices.ContainsFunc(row.missed, func(away time.Duration) bool { return away < kept/2 }) { // what it heard last was on its way for a while
+			t.Errorf("%s: told of a gap without having been away", what)
 		}
 		if row.got == 0 || row.answered == 0 || row.family.lasting && row.returns == 0 {
 			t.Errorf("%s: nothing happened", what)

@@ -45,6 +45,10 @@ type books struct {
 	transports                        int
 	returns                           int // how often the connection went on in another transport
 	called                            int // how often the server said to come back
+
+	// missed is how long the client had heard nothing each time that it was
+	// told of lost messages.
+	missed []time.Duration
 }
 
 func (b *books) add(c books) {
@@ -56,6 +60,7 @@ func (b *books) add(c books) {
 	b.transports += c.transports
 	b.returns += c.returns
 	b.called += c.called
+	b.missed = append(b.missed, c.missed...)
 }
 
 // untidy keeps the cleanups of a test from growing with each transport.
@@ -136,6 +141,8 @@ type session struct {
 	life *life
 	last time.Time // when it is to end, unless that is zero
 
+	heard time.Time // when the server last said something; of the goroutine that reads
+
 	mu      sync.Mutex // held while a transport is dropped
 	waiting []*pending // calls whose answers are to be read, in order
 }
@@ -167,6 +174,7 @@ func (m *member) live(ctx context.Context) {
 		s.last = time.Now().Add(between(m.rng, 2*time.Second, 20*time.Second))
 	}
 	m.mu.Unlock()
+	s.heard = time.Now()
 	var calling sync.WaitGroup
 	over, stop := context.WithCancel(ctx)
 	if !m.mute {
@@ -278,7 +286,11 @@ func (s *session) read() {
 		if h.called {
 			s.books.called++
 		}
+		if slices.Contains(h.got, gap) {
+			s.books.missed = append(s.books.missed, time.Since(s.heard))
+		}
 		s.member.mu.Unlock()
+		s.heard = time.Now()
 		if h.answer != nil {
 			s.answered(*h.answer)
 		}

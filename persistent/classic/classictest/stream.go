@@ -175,6 +175,8 @@ func (s *Stream) get(method, address string, form url.Values) error {
 type Refused = transporttest.Refused
 
 func (s *Stream) prologue() error {
+	timer := time.AfterFunc(s.client.Patience, s.cancel)
+	defer timer.Stop()
 	line, err := transporttest.ReadEvent(s.lines)
 	if err == nil && line != "initialized" {
 		err = fmt.Errorf("first event is %q", line)
