@@ -144,5 +144,6 @@ func (c *Call[C]) State() *State { return &c.call.state }
 // Missed tells, in OnReconnected, whether messages are lost.
 func (c *Call[C]) Missed() persistent.Missed { return c.call.missed }
 
-// Abort ends the connection. The client is not to come back to it.
+// Abort ends the connection, behind what was sent to it before. The client is
+// told, where its family has a word for it, and is not to come back to it.
 func (c *Call[C]) Abort() { c.call.conn.conn.Abort() }

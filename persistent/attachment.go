@@ -214,7 +214,7 @@ func (a *attachment) handle(b batch) bool {
 		return a.sent(b, a.told, true, err)
 	}
 	at, frame := a.after(b)
-	err := a.send(dialect.Batch{Entries: b.entries, At: a.cursor(at), Gap: b.gap})
+	err := a.send(dialect.Batch{Entries: b.entries, At: a.cursor(at), Gap: b.gap, Over: b.over, Why: b.why})
 	return a.sent(b, at, frame, err)
 }
 
@@ -337,17 +337,20 @@ func (a *attachment) end(reason error) {
 	}
 }
 
-// part writes the word for the end of the connection, if the family has one, and
+// part writes the word for the end of the connection, unless Run does, and
 // returns the reason that the exchange ends for.
-func (a *attachment) part(why dialect.Ending) error {
-	p, ok := a.x.Framer.(dialect.Parter)
-	if !ok {
-		return endReasons[why] // a writer that was at work found out first
-	}
-	if frames := p.Parting(why); len(frames) > 0 {
-		if err := a.x.Stream.Send(frames); err != nil {
-			return err
+func (a *attachment) part(why dialect.Ending) (err error) {
+	p, parts := a.x.Framer.(dialect.Parter)
+	switch {
+	case parts:
+		if frames := p.Parting(why); len(frames) > 0 {
+			err = a.x.Stream.Send(frames)
 		}
+	case a.spawned:
+		err = a.send(dialect.Batch{At: a.cursor(a.told), Over: true, Why: why})
+	}
+	if err != nil {
+		return err
 	}
 	return endReasons[why]
 }
@@ -381,15 +384,15 @@ func (a *attachment) parting() bool {
 	if _, parter := a.x.Framer.(dialect.Parter); parter {
 		return false // it has been written
 	}
-	return a.err == errGoingAway || a.x.Once && a.err != errAnswered
+	return a.err == errGoingAway || a.err == errAborted || a.x.Once && a.err != errAnswered
 }
 
-// farewell answers a poll that ends without messages, and tells any client of
-// a server that shuts down to come back. Only Run has a last word: a WebSocket
-// says it with its close frame.
+// farewell answers a poll that ends without messages, and tells any client that
+// the server shuts down or has ended the connection.
 func (a *attachment) farewell() {
 	if a.parting() {
-		_ = a.send(dialect.Batch{At: a.cursor(a.told), ShuttingDown: a.err == errGoingAway})
+		why := slices.Index(endReasons[:], a.err)
+		_ = a.send(dialect.Batch{At: a.cursor(a.told), Over: why >= 0, Why: dialect.Ending(why)})
 	}
 }
 

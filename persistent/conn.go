@@ -126,7 +126,8 @@ func (c *Conn) Reply(p messagelog.Payload) error {
 	return nil
 }
 
-// Abort ends the connection from the server's side.
+// Abort ends the connection from the server's side, behind what was sent to it
+// before. The client is not to come back to it.
 func (c *Conn) Abort() { c.end(dialect.Aborted) }
 
 // open returns the connection with o's id, made if need be.
@@ -139,7 +140,7 @@ func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
 		select {
 		case <-left.over:
 		case <-o.Request.Context().Done():
-			return nil, false, errGone
+			return nil, false, dialect.ErrEnded
 		}
 	}
 	owner := e.owner(o.Request, o.User)
@@ -152,7 +153,7 @@ func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
 		return c, false, nil
 	}
 	if o.Restored && o.Own && !returns {
-		return nil, false, errGone // never connected, refused, aborted, or stopped
+		return nil, false, dialect.ErrEnded // never connected, refused, aborted, or stopped
 	}
 	if full := e.room(owner); full != nil {
 		return nil, false, full
@@ -303,11 +304,6 @@ func (e *Endpoint) forget(c *Conn, why dialect.Ending) (r resumption, live bool)
 
 // Refusals of requests that belong to a connection.
 var (
-	errGone = &negotiate.Refusal{
-		Status: http.StatusNotFound,
-		Reason: "connection_ended",
-		Text:   "The connection has ended.",
-	}
 	errTooEarly = &negotiate.Refusal{
 		Status: http.StatusTooManyRequests,
 		Reason: "not_started",

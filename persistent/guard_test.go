@@ -294,10 +294,16 @@ func TestBarred(t *testing.T) {
 	stopped.Abort("serverSentEvents")
 	events := s.events.wait(5)
 	for name, c := range map[string]*classictest.Client{"never connected": never, "refused": refused, "aborted": aborted, "stopped": stopped} {
-		for _, operation := range []string{"reconnect", "poll", "send"} {
-			r := c.Post(operation, url.Values{"data": {"x"}, "messageId": {""}}, "transport", "longPolling")
-			if r.Status != http.StatusNotFound || r.Header.Get(negotiate.ReasonHeader) != "connection_ended" {
-				t.Errorf("%s: %s gets %d %s", name, operation, r.Status, r.Body)
+		for _, kind := range []string{"serverSentEvents", "foreverFrame", "longPolling"} {
+			for _, operation := range []string{"reconnect", "poll", "send"} {
+				r := c.Post(operation, url.Values{"data": {"x"}, "messageId": {""}}, "transport", kind, "frameId", "1")
+				status, body := http.StatusNotFound, "The connection has ended."
+				if kind == "longPolling" && operation != "send" {
+					status, body = http.StatusOK, `{"C":"","D":1,"E":"The connection has ended.","M":[]}`
+				}
+				if r.Status != status || strings.TrimSpace(r.Body) != body || r.Header.Get(negotiate.ReasonHeader) != "connection_ended" {
+					t.Errorf("%s: %s on %s gets %d %s", name, operation, kind, r.Status, r.Body)
+				}
 			}
 		}
 		if r := c.Get("ping"); r.Header.Get(negotiate.ReasonHeader) != "connection_ended" {

@@ -82,10 +82,13 @@ func (h host) Resumable(cursor string) error {
 func (h host) MayReturn(id string) error {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if h.conns[id] == nil && !h.departed.has(id) {
-		return errGone
+	switch {
+	case h.conns[id] != nil || h.departed.has(id):
+		return nil
+	case h.phase != serving: // all connections end then: it says nothing about this one
+		return errShuttingDown
 	}
-	return nil
+	return dialect.ErrEnded
 }
 
 // Find implements dialect.Host.

@@ -201,6 +201,7 @@ type batch struct {
 	last      bool // the exchange ends with it
 
 	parting bool // nothing to say but farewell
+	over    bool // the connection has ended as well
 	why     dialect.Ending
 }
 
@@ -221,6 +222,7 @@ func (o *outbox) take(a *attachment) (b batch, ok bool) {
 	switch {
 	case n > 0 || o.gap:
 		b.last = a.x.Once
+		b.over, b.why = b.last && b.whole && o.ending, o.why
 	case o.ending:
 		b.parting, b.why, b.last = true, o.why, true
 	case o.idle:
@@ -484,8 +486,9 @@ func (o *outbox) drop(why error) {
 	}
 }
 
-// end ends the exchange that is attached, if any, for good. Where the family
-// has a word for it, what is queued is written before.
+// end ends the exchange that is attached, if any, for good. What is queued is
+// written before where the family has a word for the end, and for every family
+// where the end is ours.
 func (o *outbox) end(why dialect.Ending) {
 	o.mu.Lock()
 	a := o.att

@@ -97,7 +97,7 @@ func (s *startState) release() []Incoming {
 // reject turns away what waits for a start that will not come.
 func (s *startState) reject() {
 	for _, in := range s.release() {
-		in.Reject(errGone)
+		in.Reject(dialect.ErrEnded)
 	}
 }
 

@@ -53,7 +53,7 @@ func (f *framer) Frames(dst [][]byte, buf []byte, b dialect.Batch) ([][]byte, []
 
 // Shares reports whether b has messages only, and nothing about the connection.
 func (f *framer) Shares(b dialect.Batch) (shape any, ok bool) {
-	if b.ShuttingDown || b.Gap && f.gaps || f.delay > 0 {
+	if b.Over || b.Gap && f.gaps || f.delay > 0 {
 		return nil, false
 	}
 	for _, m := range b.Entries {
@@ -77,8 +77,11 @@ func run(entries []*messagelog.Entry) int {
 func (f *framer) frame(dst [][]byte, buf []byte, b dialect.Batch, entries []*messagelog.Entry, at messagelog.Cursor) ([][]byte, []byte) {
 	start := len(buf)
 	buf = f.open(buf, at)
-	if b.ShuttingDown {
+	switch {
+	case b.Over && b.Why == dialect.ShutDown:
 		buf = append(buf, `,"T":1`...)
+	case b.Over && b.Why == dialect.Aborted && len(entries) == 0:
+		buf = append(buf, forGood...)
 	}
 	if change := lastChange(entries); change != nil {
 		buf = append(buf, `,"G":"`...)
@@ -102,6 +105,11 @@ func (f *framer) frame(dst [][]byte, buf []byte, b dialect.Batch, entries []*mes
 	buf = f.close(buf, first)
 	return append(dst, buf[start:len(buf):len(buf)]), buf
 }
+
+// forGood makes clients stop that would come back otherwise, again and again:
+// the Java client by D, the others by E, the C++ client by neither
+// (protocols/classic.md 4.1, 10.2). They pass over the messages of such a frame.
+const forGood = `,"D":1,"E":"The connection has ended."`
 
 // open begins a frame with its cursor.
 func (f *framer) open(buf []byte, at messagelog.Cursor) []byte {

@@ -35,6 +35,9 @@ func (q *request) receive(operation string) *negotiate.Refusal {
 		return err.(*negotiate.Refusal) // by contract
 	}
 	c, _, openErr := q.open(!x.Connect)
+	if openErr == dialect.ErrEnded && x.Once {
+		return q.ended(x.Cursor)
+	}
 	if openErr != nil {
 		return openErr.(*negotiate.Refusal) // by contract
 	}
@@ -47,6 +50,14 @@ func (q *request) receive(operation string) *negotiate.Refusal {
 		return q.serveSocket(c, x)
 	}
 	return q.serveStream(c, x)
+}
+
+// ended answers the poll of a client that has nothing to come back to. Who is
+// between two polls when its connection is aborted would otherwise ask again and
+// again: polling clients take a status for a fault of the network.
+func (q *request) ended(cursor string) *negotiate.Refusal {
+	q.w.Header().Set(negotiate.ReasonHeader, dialect.ErrEnded.Reason)
+	return q.respond(`{"C":"` + cursor + `"` + forGood + `,"M":[]}`)
 }
 
 // exchange describes the transport request.

@@ -75,8 +75,9 @@ type Host interface {
 	Instance() string
 
 	// Open returns the connection with o's id. One that is not known yet is
-	// made; created reports it. The error is a *negotiate.Refusal, for example
-	// while the host shuts down.
+	// made; created reports it. The error is a *negotiate.Refusal: ErrEnded
+	// where the client has nothing to come back to, others for example while
+	// the host shuts down.
 	Open(o Opening) (c Connection, created bool, err error)
 
 	// Resumable tells whether an exchange may go on from the cursor, before
@@ -84,7 +85,8 @@ type Host interface {
 	Resumable(cursor string) error
 
 	// MayReturn tells whether a client whose token this very host made has
-	// anything to come back to. The error is a *negotiate.Refusal.
+	// anything to come back to. The error is ErrEnded, or another
+	// *negotiate.Refusal where that is not known.
 	MayReturn(id string) error
 
 	// Find returns the live connection with the id, or nil.
@@ -96,6 +98,14 @@ type Host interface {
 	// Context ends when the host is shut down, for what a dialect keeps beside
 	// the connections.
 	Context() context.Context
+}
+
+// ErrEnded refuses a client that wants to come back to a connection that has
+// ended for good, or that never was.
+var ErrEnded = &negotiate.Refusal{
+	Status: http.StatusNotFound,
+	Reason: "connection_ended",
+	Text:   "The connection has ended.",
 }
 
 // An Admission is what the application lets a connection listen to.
@@ -298,8 +308,8 @@ type Sharer interface {
 
 // A Parter is a Framer of a family that has a word for the end of a connection.
 // What is queued is then written before the exchange is closed, and the word
-// last. Families whose clients learn of the end in another way, or are to find
-// out by themselves, do not implement it.
+// last. Families whose clients learn of the end in another way, by the last Batch
+// for example, or are to find out by themselves, do not implement it.
 type Parter interface {
 	// Parting returns the frames that say why the connection ends, or nil.
 	Parting(why Ending) [][]byte
@@ -316,9 +326,10 @@ type Batch struct {
 	// Gap says that messages before this batch are lost.
 	Gap bool
 
-	// ShuttingDown says that the server is about to end the exchange and that
-	// the client should come back.
-	ShuttingDown bool
+	// Over says that this is the last batch of the exchange because the
+	// connection has ended, for the reason Why.
+	Over bool
+	Why  Ending
 }
 
 // Incoming is one payload from a client.

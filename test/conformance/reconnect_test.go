@@ -426,11 +426,10 @@ func TestClassic075Shutdown(t *testing.T) {
 			if kind == ws {
 				code := websocket.CloseStatus(err)
 				s.want("close code", code == websocket.StatusNormalClosure || code == websocket.StatusGoingAway || code == 1012, true)
-			} else {
-				frames := o.r.frames()
-				s.want(kind+": frames", len(frames), 1)
-				s.want(kind+": T", frames[0].T != nil && *frames[0].T == 1, true)
 			}
+			frames := o.r.frames()
+			s.want(kind+": frames", len(frames), 1)
+			s.want(kind+": T", frames[0].T != nil && *frames[0].T == 1, true)
 			s.wantEvents(kind, id(o.c), "connected", "disconnected false")
 		}
 		s.wantEvents("one without a transport", id(waiting), "connected", "disconnected false")

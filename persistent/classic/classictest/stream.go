@@ -26,6 +26,8 @@ type Frame struct {
 	G *string
 	L *int64
 	X *int
+	D json.RawMessage
+	E *string
 	M []json.RawMessage
 
 	// I is set for a result, which is no frame of the protocol.

@@ -179,7 +179,10 @@ func (Room) Panic(*hub.Call[RoomClient]) {
 }
 
 // KickMe ends the caller's connection for good.
-func (Room) KickMe(c *hub.Call[RoomClient]) { c.Abort() }
+func (Room) KickMe(c *hub.Call[RoomClient]) error {
+	defer c.Abort()
+	return c.Clients.Caller().AddMessage("the server", "out with you", "")
+}
 
 // Paint returns the color in the client's state, and sets another.
 func (Room) Paint(c *hub.Call[RoomClient], color string) (before string, err error) {
