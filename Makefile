@@ -21,7 +21,10 @@ PKG         ?= ./...
 GOTEST := go test -race $(if $(CI),-count=1)
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
-section = @printf '\n==> %s\n' "$(1)"
+# Each part begins with a line that says how long it has been since the start.
+STARTED := $(shell date +%s)
+begin    = TZ=UTC printf '\n==> %(%M:%S)T %s\n' $$(($$(date +%s) - $(STARTED))) "$(1)"
+section  = @$(begin)
 
 .PHONY: help test check format vet lint tidy race js node browser bench gobench fuzz clean
 
@@ -62,9 +65,10 @@ tidy:
 	$(call section,go mod tidy)
 	@go mod tidy -diff || { echo 'go.mod or go.sum is not tidy. Run: go mod tidy' >&2; exit 1; }
 
+# The faults take more than a minute, most of which they wait: first, beside the others.
 race:
 	$(call section,go test -race)
-	@$(GOTEST) $(PKG)
+	@$(GOTEST) $(if $(filter ./...,$(PKG)),./test/faults) $(PKG)
 
 js: jsclient/node_modules/.installed
 	$(call section,jsclient)
@@ -103,12 +107,17 @@ gobench:
 	$(call section,benchmarks)
 	@go test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
 
-# go test fuzzes one target at a time.
+# One target is fuzzed at a time; the tests of a package are built once for all of its own.
 fuzz:
-	@for package in $$(go list $(PKG)); do \
-	  for target in $$(go test -list='^Fuzz' "$$package" | grep '^Fuzz' || true); do \
-	    printf '\n==> %s %s for %s\n' "$$package" "$$target" '$(FUZZTIME)'; \
-	    go test -run='^$$' -fuzz="^$$target$$" -fuzztime='$(FUZZTIME)' "$$package"; \
+	@built="$$(mktemp -d)"; trap 'rm -r "$$built"' EXIT; cache="$$(go env GOCACHE)/fuzz"; \
+	go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}' $(PKG) | while read -r package folder; do \
+	  targets="$$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' "$$folder"/*_test.go)"; \
+	  [ -n "$$targets" ] || continue; \
+	  go test -c -fuzz=. -o "$$built/test" "$$package"; \
+	  for target in $$targets; do \
+	    $(call begin,$$package $$target for $(FUZZTIME)); \
+	    (cd "$$folder" && "$$built/test" -test.run='^$$' -test.fuzz="^$$target$$" -test.fuzztime='$(FUZZTIME)' \
+	      -test.fuzzcachedir="$$cache/$$package" </dev/null); \
 	  done; \
 	done
 
