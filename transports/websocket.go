@@ -3,6 +3,7 @@ package transports
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,12 +24,11 @@ import (
 // are not answered, and the peer's close frame is not seen.
 type WebSocket struct {
 	conn   *socketConn
-	socket *websocket.Conn
 	limit  int64
 	binary atomic.Bool
 
 	// Owned by the reader.
-	library *bufio.Reader // what the library has read and not used
+	library *library // nil until it is needed
 	limited io.LimitedReader
 	message io.Reader // the rest of the message that Next is in
 	chunk   *buffer   // what Next returned of it
@@ -79,48 +79,44 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (*WebSoc
 		return nil, ErrNoHijack
 	}
 	h := &hijacker{ResponseWriter: w, o: o, direct: direct(w)}
-	socket, err := websocket.Accept(h, r, &websocket.AcceptOptions{
-		// The endpoint checks the origin, for every transport alike, before any
-		// of them is made: see package persistent.
-		InsecureSkipVerify: true,
-		CompressionMode:    websocket.CompressionDisabled,
-	})
-	if err != nil {
+	if _, err := websocket.Accept(h, r, &acceptOptions); h.conn == nil {
 		return nil, fmt.Errorf("transports: accept websocket: %w", err)
 	}
-	socket.SetReadLimit(-1) // Receive has its own, which gives the right number.
-	h.library.Reset(h.conn) // the library put a reader of nothing in front of it
-	ws := &WebSocket{conn: h.conn, socket: socket, limit: o.ReadLimit, library: h.library}
+	ws := &WebSocket{conn: h.conn, limit: o.ReadLimit}
 	if !o.HoldAnswer && h.answer != nil {
 		_ = ws.SendPrepared(nil) // the reader finds out if that fails
 	}
 	return ws, nil
 }
 
-// A hijacker hands the library a connection and buffers of our own. The idle
-// buffers of net/http are of 4 kB each.
-type hijacker struct {
-	http.ResponseWriter
-	o       Options
-	conn    *socketConn
-	library *bufio.Reader
-	direct  bool   // the answer is written by us
-	answer  []byte // which that is
+var acceptOptions = websocket.AcceptOptions{
+	// The endpoint checks the origin, for every transport alike, before any of
+	// them is made: see package persistent.
+	InsecureSkipVerify: true,
+	CompressionMode:    websocket.CompressionDisabled,
 }
 
-// The buffers hold frame headers and control frames, of 127 bytes at most;
-// larger reads and all data written go past them. A bare socket has a buffer
-// below that of the library.
-const (
-	readBufferSize  = 512
-	bareBufferSize  = 16
-	writeBufferSize = 128
-)
+// A hijacker has the library answer an upgrade, and then keeps the connection:
+// the library gets it when there is something to do for it.
+type hijacker struct {
+	http.ResponseWriter
+	o      Options
+	conn   *socketConn // nil before
+	direct bool        // the answer is written by us
+	answer []byte      // which that is
+}
+
+// errKept is what the library gets for the connection. What it would tell the
+// client of that is dropped.
+var errKept = errors.New("the connection is kept")
 
 // WriteHeader sends the headers at once, also where gin would defer them until
 // a body that does not come. Where nobody else is to see them they are sent past
 // net/http, which spends more on them than a write costs.
 func (h *hijacker) WriteHeader(status int) {
+	if h.conn != nil {
+		return
+	}
 	if h.direct && status == http.StatusSwitchingProtocols {
 		h.answer = answer(h.Header())
 		return
@@ -144,12 +140,15 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	h.conn = newSocketConn(conn, bytes.Clone(early), h.o)
 	h.conn.answer = h.answer
-	size := readBufferSize
-	if h.conn.in.raw != nil {
-		size = bareBufferSize
+	return nil, nil, errKept
+}
+
+// Write implements http.ResponseWriter.
+func (h *hijacker) Write(b []byte) (int, error) {
+	if h.conn != nil {
+		return len(b), nil
 	}
-	h.library = bufio.NewReaderSize(h.conn, size)
-	return h.conn, bufio.NewReadWriter(h.library, bufio.NewWriterSize(h.conn, writeBufferSize)), nil
+	return h.ResponseWriter.Write(b)
 }
 
 // direct reports whether w is net/http's own: there is no middleware around it

@@ -2,7 +2,6 @@ package transports
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,8 +37,7 @@ func (s *WebSocket) receive() (websocket.MessageType, []byte, error) {
 	case kind != 0:
 		payload = bytes.Clone(payload)
 	default:
-		// A context that can end costs allocations, and closes the socket.
-		if kind, s.message, err = s.socket.Reader(context.Background()); err == nil {
+		if kind, s.message, err = s.reader(); err == nil {
 			payload, err = s.assemble()
 		}
 	}
@@ -115,7 +113,7 @@ func (s *WebSocket) next() (b []byte, err error) {
 			return nil, err
 		}
 		if kind == 0 {
-			if _, s.message, err = s.socket.Reader(context.Background()); err != nil {
+			if _, s.message, err = s.reader(); err != nil {
 				return nil, s.readError(err)
 			}
 		}
@@ -164,7 +162,7 @@ func (s *WebSocket) whole() (kind websocket.MessageType, payload []byte, err err
 		return 0, nil, err
 	}
 	in := &s.conn.in
-	if in.raw == nil || s.library.Buffered() > 0 {
+	if in.raw == nil || s.begun() {
 		return 0, nil, nil
 	}
 	opcode, head, size := dataFrame(in.rest)
@@ -182,7 +180,7 @@ func (s *WebSocket) whole() (kind websocket.MessageType, payload []byte, err err
 // library waits.
 func (s *WebSocket) await() error {
 	in := &s.conn.in
-	if in.raw == nil || s.library.Buffered() > 0 || len(in.rest) > 0 {
+	if in.raw == nil || s.begun() || len(in.rest) > 0 {
 		return nil
 	}
 	err := in.await()
@@ -196,7 +194,11 @@ func (s *WebSocket) await() error {
 func (s *WebSocket) end(err error) {
 	if err != ErrIdle {
 		s.ended = err
-		_ = s.socket.CloseNow()
+		if s.library != nil {
+			_ = s.library.CloseNow()
+		} else {
+			_ = s.conn.Close()
+		}
 	}
 }
 
@@ -207,7 +209,7 @@ func (s *WebSocket) drain() {
 			_, err = io.Copy(io.Discard, s.message)
 		}
 		if err == nil {
-			_, s.message, err = s.socket.Reader(context.Background())
+			_, s.message, err = s.reader()
 		}
 	}
 }
