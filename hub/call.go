@@ -136,7 +136,7 @@ func (c *Call[C]) Dialect() string { return c.call.conn.conn.Dialect() }
 
 // Items is for the program to keep things with the connection, whatever the
 // hub, until it ends.
-func (c *Call[C]) Items() *sync.Map { return &c.call.conn.items }
+func (c *Call[C]) Items() *sync.Map { return c.call.conn.things() }
 
 // State is what the client keeps for the hub and sends with its calls.
 func (c *Call[C]) State() *State { return &c.call.state }

@@ -3,6 +3,7 @@ package hub
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hubwire/hubwire/hub/codec"
 	"github.com/hubwire/hubwire/persistent"
@@ -15,7 +16,7 @@ type connection struct {
 	conn   *persistent.Conn
 	codec  codec.Codec
 
-	items sync.Map // the program's
+	items atomic.Pointer[sync.Map] // the program's, made when it asks for them
 
 	beside beside // what goes on beside the queue
 	flow   flow   // what streams have under way
@@ -40,6 +41,15 @@ func (c *connection) id() string { return c.conn.ID() }
 // listening is the Admission.Value of a request: the hubs that its connection
 // may hear.
 type listening []*core
+
+// things returns what the program keeps with the connection.
+func (c *connection) things() *sync.Map {
+	if m := c.items.Load(); m != nil {
+		return m
+	}
+	c.items.CompareAndSwap(nil, new(sync.Map))
+	return c.items.Load()
+}
 
 // hubs returns the hubs that the connection listens to.
 func (c *connection) hubs() listening {

@@ -10,15 +10,14 @@ import (
 type inFlight struct {
 	mu      sync.Mutex
 	running int
-	closed  bool
-	idle    chan struct{} // non-nil when closed; closed when nothing is left
+	idle    chan struct{} // non-nil when no more may begin; closed when nothing is left
 }
 
 // begin counts one more. It reports false when no more may begin.
 func (f *inFlight) begin() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
+	if f.idle != nil {
 		return false
 	}
 	f.running++
@@ -36,7 +35,7 @@ func (f *inFlight) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.running--
-	if f.closed && f.running == 0 {
+	if f.idle != nil && f.running == 0 {
 		close(f.idle)
 	}
 }
@@ -45,8 +44,8 @@ func (f *inFlight) end() {
 func (f *inFlight) close() (idle <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.closed {
-		f.closed, f.idle = true, make(chan struct{})
+	if f.idle == nil {
+		f.idle = make(chan struct{})
 		if f.running == 0 {
 			close(f.idle)
 		}

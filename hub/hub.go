@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hubwire/hubwire/hub/codec"
+	"github.com/hubwire/hubwire/persistent"
 )
 
 // A Hub is a registered hub. It is the way to its clients from outside of its
@@ -29,8 +30,9 @@ type core struct {
 	server   *Server
 	name     string
 	explicit bool
-	prefix   string   // of its groups' names below
-	all      []string // the topic of everyone who listens
+	prefix   string               // of its groups' names below
+	all      []string             // the topic of everyone who listens
+	alone    persistent.Admission // of somebody unknown who listens to nothing else
 	width    int
 	methods  nameTable[*method]
 	client   *proxyPlan
@@ -62,6 +64,7 @@ func newHub[C any](s *Server, name string, impl any, set *settings) (*Hub[C], er
 		client:   client,
 		presence: set.presence,
 	}
+	c.alone = persistent.Admission{Topics: c.all, Value: listening{c}}
 	if c.width < 1 {
 		return nil, &RegistrationError{Hub: name, Text: "Concurrently needs 1 at least"}
 	}

@@ -47,8 +47,7 @@ func (a application) Admit(r *http.Request, user string, names []string) (persis
 // authorize leaves out the hubs that the caller may not listen to.
 func (a application) authorize(r *http.Request, user string, hubs listening) (persistent.Admission, error) {
 	var denial error
-	allowed := make(listening, 0, len(hubs))
-	topics := make([]string, 0, 2*len(hubs))
+	allowed := hubs[:0]
 	for _, h := range hubs {
 		if err := h.admit(r, user); err != nil {
 			a.opts.Logger.Debug("hubwire: hub left out", "hub", h.name, "user", user, "err", err)
@@ -56,13 +55,19 @@ func (a application) authorize(r *http.Request, user string, hubs listening) (pe
 			continue
 		}
 		allowed = append(allowed, h)
+	}
+	switch {
+	case len(allowed) == 0:
+		return persistent.Admission{}, unauthorized(user, denial)
+	case len(allowed) == 1 && user == "":
+		return allowed[0].alone, nil
+	}
+	topics := make([]string, 0, 2*len(allowed))
+	for _, h := range allowed {
 		topics = append(topics, h.all[0])
 		if user != "" {
 			topics = append(topics, h.userTopic(user))
 		}
-	}
-	if len(allowed) == 0 {
-		return persistent.Admission{}, unauthorized(user, denial)
 	}
 	return persistent.Admission{Topics: topics, Value: allowed}, nil
 }

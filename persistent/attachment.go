@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hubwire/hubwire/persistent/dialect"
@@ -15,7 +16,7 @@ import (
 type attachment struct {
 	// Immutable after Attach.
 	conn  *Conn
-	x     dialect.Exchange
+	x     exchange
 	from  uint64 // where in the log it starts
 	since time.Time
 
@@ -35,9 +36,19 @@ type attachment struct {
 	replayedBytes int
 	lastFrame     time.Time
 
-	once sync.Once
-	done chan struct{} // closed by end
-	err  error         // set before done is closed
+	once  sync.Once
+	ended atomic.Bool   // by end
+	done  chan struct{} // nil: closed by end, for Run
+	err   error         // set before that
+}
+
+// An exchange is what stays of a dialect.Exchange while it is attached.
+type exchange struct {
+	Stream      transports.Stream
+	Framer      dialect.Framer
+	Once, Final bool
+	MaxBatch    int
+	IdleTimeout time.Duration
 }
 
 func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
@@ -45,13 +56,12 @@ func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
 	a := &attachment{
 		keepAlive: max(or(x.KeepAlive, c.endpoint.settings.KeepAlive), 0),
 		conn:      c,
-		x:         x,
+		x:         exchange{x.Stream, x.Framer, x.Once, x.Final, x.MaxBatch, x.IdleTimeout},
 		spawned:   x.AnyWriter,
 		from:      from,
 		told:      from,
 		since:     now,
 		lastFrame: now,
-		done:      make(chan struct{}),
 	}
 	a.trier = trier(x)
 	switch {
@@ -59,7 +69,7 @@ func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
 	case a.spawned:
 		a.writer = a.spawnedDrain
 	default:
-		a.signal = make(chan struct{}, 1)
+		a.signal, a.done = make(chan struct{}, 1), make(chan struct{})
 	}
 	return a
 }
@@ -142,7 +152,7 @@ func (a *attachment) Run(ctx context.Context) error {
 func (a *attachment) open() bool {
 	frames := a.opening()
 	if frames == nil {
-		return !a.ended()
+		return !a.ended.Load()
 	}
 	if a.x.Once {
 		a.conn.out.answer(a)
@@ -152,7 +162,7 @@ func (a *attachment) open() bool {
 
 // opening returns what comes before the first batch, if anything.
 func (a *attachment) opening() [][]byte {
-	if a.ended() { // it came too late
+	if a.ended.Load() { // it came too late
 		return nil
 	}
 	return a.x.Framer.Opening(a.cursor(a.from))
@@ -170,16 +180,6 @@ func (a *attachment) opened(err error) bool {
 		return false
 	}
 	return true
-}
-
-// ended reports whether the exchange has ended.
-func (a *attachment) ended() bool {
-	select {
-	case <-a.done:
-		return true
-	default:
-		return false
-	}
 }
 
 // hold shows the client that it has to wait.
@@ -327,7 +327,10 @@ func (a *attachment) end(reason error) {
 		a.err = reason
 		a.conn.endpoint.opts.Logger.Debug("hubwire: transport ended",
 			"connection", a.conn.id, "transport", a.x.Stream.Kind(), "reason", reason)
-		close(a.done)
+		a.ended.Store(true)
+		if a.done != nil {
+			close(a.done)
+		}
 	})
 	if first && (a.spawned || !a.parting()) {
 		a.x.Stream.Close() // which may take a moment: others need not wait

@@ -33,11 +33,8 @@ type Conn struct {
 	cancel   context.CancelFunc
 	queue    Queue
 
-	oneChannel bool          // replies travel with the messages
-	patience   time.Duration // how long the client may be away
-	ended      func(dialect.Ending, []*messagelog.Entry)
-	returns    bool          // it timed out before, and was in its groups then
-	over       chan struct{} // closed when the program has been told of the end
+	patience time.Duration // how long the client may be away
+	ended    func(dialect.Ending, []*messagelog.Entry)
 
 	// Guarded by the endpoint's mu.
 	subs   []*subscription
@@ -45,6 +42,7 @@ type Conn struct {
 	last   uint64   // the newest entry that was delivered
 	newest uint64   // the ticket of the newest exchange
 	usage  usage
+	over   chan struct{} // made when it times out, closed when the program has been told
 
 	out   outbox
 	alive aliveState
@@ -53,8 +51,11 @@ type Conn struct {
 	tickets   atomic.Uint64 // numbers the requests as they come
 	request   atomic.Pointer[http.Request]
 	admission atomic.Pointer[Admission]
-	kind      atomic.Uint32 // transports.Kind
 	held      atomic.Pointer[chan struct{}]
+	kind      atomic.Uint32 // transports.Kind
+
+	oneChannel bool // immutable: replies travel with the messages
+	returns    bool // immutable: it timed out before, and was in its groups then
 
 	mu    sync.Mutex // guards value
 	value any
@@ -165,7 +166,7 @@ func (e *Endpoint) open(o dialect.Opening) (c *Conn, created bool, err error) {
 	}
 	e.count(owner, 1)
 	e.app.Opened(c)
-	e.conns[o.ID] = c
+	e.conns[c.id] = c
 	e.admit(c, o.Admission)
 	return c, true, nil
 }
@@ -179,14 +180,16 @@ func (e *Endpoint) departure(id string) (left departure, ok bool) {
 
 func (e *Endpoint) newConn(o dialect.Opening) *Conn {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(o.Request.Context()))
+	topic := ConnTopic(o.ID)
+	id, _ := connOf(topic) // one memory for both
 	c := &Conn{
 		endpoint: e,
-		id:       o.ID,
+		id:       id,
 		pace:     e.opts.newPace(),
 		user:     o.User,
 		dialect:  o.Dialect,
 		protocol: o.Protocol,
-		topic:    []string{ConnTopic(o.ID)},
+		topic:    []string{topic},
 		ctx:      ctx,
 		cancel:   cancel,
 		queue:    Queue{Max: e.opts.MaxQueuedCalls, workers: &e.workers},
@@ -194,7 +197,6 @@ func (e *Endpoint) newConn(o dialect.Opening) *Conn {
 		oneChannel: o.OneChannel,
 		patience:   or(o.DisconnectTimeout, e.settings.DisconnectTimeout),
 		ended:      o.Ended,
-		over:       make(chan struct{}),
 	}
 	c.request.Store(o.Request)
 	c.kind.Store(uint32(o.Transport))
@@ -247,9 +249,11 @@ func (c *Conn) end(why dialect.Ending) {
 	c.Release()
 	c.queue.Do(func() {
 		defer c.endpoint.work.Done()
-		defer close(c.over)
+		if c.over != nil {
+			defer close(c.over)
+		}
 		c.start.reject()
-		if c.start.raised() {
+		if c.start.known() {
 			c.endpoint.guard("disconnected", func() error {
 				c.endpoint.app.Disconnected(c, why == dialect.Stopped)
 				return nil
@@ -294,6 +298,7 @@ func (e *Endpoint) forget(c *Conn, why dialect.Ending) (r resumption, live bool)
 	e.count(c.owner, -1)
 	c.ceased(why)
 	if why == dialect.TimedOut {
+		c.over = make(chan struct{})
 		e.departed.add(c.id, departure{c.groups, c.over}, time.Now())
 	}
 	for len(c.subs) > 0 {

@@ -11,9 +11,8 @@ import (
 // aliveState is the one timer of a connection. It goes off when a keep-alive is
 // due, when an exchange is too old, or when a client has been away too long.
 type aliveState struct {
-	mu      sync.Mutex
-	timer   *time.Timer
-	stopped bool
+	mu    sync.Mutex
+	timer *time.Timer // nil when the connection has ended
 }
 
 // tick is what the timer calls.
@@ -39,7 +38,7 @@ func (c *Conn) schedule(now time.Time) {
 	s := &c.alive
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped {
+	if s.timer == nil {
 		return
 	}
 	a, since := c.out.current()
@@ -95,6 +94,6 @@ func (c *Conn) attached(a *attachment) {
 func (s *aliveState) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopped = true
 	s.timer.Stop()
+	s.timer = nil
 }

@@ -34,7 +34,7 @@ type wordless struct{ dialect.Framer }
 // A writer may find out that the connection is over before its exchange is
 // ended, in a family without a last word, too.
 func TestEndWithoutAWord(t *testing.T) {
-	a := &attachment{x: dialect.Exchange{Framer: wordless{}}}
+	a := &attachment{x: exchange{Framer: wordless{}}}
 	if err := a.part(dialect.ShutDown); err != errGoingAway {
 		t.Errorf("the exchange ends for %v", err)
 	}

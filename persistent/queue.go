@@ -26,16 +26,39 @@ func (q *Queue) Do(f func()) { q.add(f, 0) }
 // Offer adds f unless Max functions are waiting. It reports whether it did.
 func (q *Queue) Offer(f func()) bool { return q.add(f, q.Max) }
 
+// Run adds f and returns when it has run: on the calling goroutine, if it need
+// not wait for others.
+func (q *Queue) Run(f func()) {
+	q.mu.Lock()
+	if q.running < max(q.Width, 1) {
+		q.running++
+		q.mu.Unlock()
+		defer q.pass()
+		f()
+		return
+	}
+	done := make(chan struct{})
+	q.waiting = append(q.waiting, func() {
+		defer close(done)
+		f()
+	})
+	q.mu.Unlock()
+	<-done
+}
+
+// pass has a goroutine run what waits behind Run.
+func (q *Queue) pass() {
+	if f := q.next(); f != nil {
+		q.start(f)
+	}
+}
+
 func (q *Queue) add(f func(), limit int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.running < max(q.Width, 1) {
 		q.running++
-		if q.workers != nil {
-			q.workers.run(job{queue: q, first: f})
-		} else {
-			go q.work(f)
-		}
+		q.start(f)
 		return true
 	}
 	if limit > 0 && len(q.waiting) >= limit {
@@ -43,6 +66,15 @@ func (q *Queue) add(f func(), limit int) bool {
 	}
 	q.waiting = append(q.waiting, f)
 	return true
+}
+
+// start has a goroutine do the work that begins with f.
+func (q *Queue) start(f func()) {
+	if q.workers != nil {
+		q.workers.run(job{queue: q, first: f})
+	} else {
+		go q.work(f)
+	}
 }
 
 // work runs f and then whatever waits, and ends when nothing does.

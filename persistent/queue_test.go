@@ -1,6 +1,7 @@
 package persistent_test
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -72,4 +73,36 @@ func BenchmarkQueue(b *testing.B) {
 		q.Do(f)
 	}
 	<-q.Idle()
+}
+
+// Run is a function among others: it waits for those before it, and those after
+// it for it, also where it runs on the goroutine of the caller.
+func TestQueueRun(t *testing.T) {
+	var q persistent.Queue
+	var order []string
+	note := func(what string) func() { return func() { order = append(order, what) } }
+	q.Run(func() {
+		q.Do(note("behind"))
+		note("run at once")()
+	})
+	<-q.Idle()
+	release := make(chan struct{})
+	q.Do(func() { <-release; note("before")() })
+	go close(release)
+	q.Run(note("run in turn"))
+	q.Run(note("run again"))
+	<-q.Idle()
+	if want := "run at once, behind, before, run in turn, run again"; strings.Join(order, ", ") != want {
+		t.Errorf("order: %s, want %s", strings.Join(order, ", "), want)
+	}
+}
+
+// A function that panics holds nobody up.
+func TestQueueRunPanics(t *testing.T) {
+	var q persistent.Queue
+	func() {
+		defer func() { _ = recover() }()
+		q.Run(func() { panic("ours") })
+	}()
+	q.Run(func() {})
 }

@@ -23,7 +23,7 @@ func (c *Conn) attach(x dialect.Exchange, ticket uint64) (*attachment, error) {
 		}
 	}
 	a := newAttachment(c, x, from)
-	if err := e.admitExchange(a, ticket); err != nil {
+	if err := e.admitExchange(a, x, ticket); err != nil {
 		a.end(err)
 		return a, nil
 	}
@@ -32,7 +32,7 @@ func (c *Conn) attach(x dialect.Exchange, ticket uint64) (*attachment, error) {
 	if back {
 		denied = e.rejoin(c, x, from, gap)
 	}
-	r, err := e.switchTo(a, ticket)
+	r, err := e.switchTo(a, x.Admission.Topics, ticket)
 	if err != nil {
 		a.end(err)
 		return a, nil
@@ -99,21 +99,21 @@ func (e *Endpoint) tooLate(c *Conn, ticket uint64) error {
 
 // admitExchange makes the request of a that of its connection, with what it is
 // admitted to.
-func (e *Endpoint) admitExchange(a *attachment, ticket uint64) error {
+func (e *Endpoint) admitExchange(a *attachment, x dialect.Exchange, ticket uint64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.tooLate(a.conn, ticket); err != nil {
 		return err
 	}
 	a.conn.newest = ticket
-	a.conn.request.Store(a.x.Request)
-	e.admit(a.conn, a.x.Admission)
+	a.conn.request.Store(x.Request)
+	e.admit(a.conn, x.Admission)
 	return nil
 }
 
 // switchTo makes a the attachment of its connection. Everything after the
 // resumption that it returns waits in the outbox from here on.
-func (e *Endpoint) switchTo(a *attachment, ticket uint64) (resumption, error) {
+func (e *Endpoint) switchTo(a *attachment, topics []string, ticket uint64) (resumption, error) {
 	c := a.conn
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -124,7 +124,7 @@ func (e *Endpoint) switchTo(a *attachment, ticket uint64) (resumption, error) {
 	return resumption{
 		from:   a.from,
 		upTo:   e.delivered.Load(),
-		topics: a.x.Admission.Topics,
+		topics: topics,
 		groups: c.groups,
 		before: c.out.attach(a),
 	}, nil

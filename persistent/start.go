@@ -12,14 +12,19 @@ import (
 // startState is how far a connection has come: new, starting, started, or
 // refused. What a client sends before it has started waits for it.
 type startState struct {
-	restored bool // immutable: the client was connected before
+	mu       sync.Mutex
+	restored bool      // immutable: the client was connected before
+	started  bool      // calls may run
+	told     bool      // the application knows of the connection
+	raised   bool      // the connected event is over, and good
+	event    *starting // from the first raiseConnected until then
+	early    []Incoming
+}
 
-	mu      sync.Mutex
-	done    chan struct{} // made by the first raiseConnected, closed after the event
-	started bool          // calls may run
-	told    bool          // the application knows of the connection
-	err     error
-	early   []Incoming
+// A starting is a connected event, and what came of it if that is bad.
+type starting struct {
+	over chan struct{} // nil unless somebody else waits for it
+	err  error
 }
 
 // maxEarly bounds what a client may send before it has started.
@@ -28,38 +33,73 @@ const maxEarly = 64
 // raiseConnected raises the connected event and waits for it. Later calls get the
 // outcome of the first.
 func (c *Conn) raiseConnected() error {
-	s := &c.start
-	s.mu.Lock()
-	if s.done != nil {
-		s.mu.Unlock()
-		<-s.done
-		return s.err
+	event, first := c.start.raise()
+	if !first {
+		if event == nil {
+			return nil
+		}
+		<-event.over
+		return event.err
 	}
-	s.done = make(chan struct{})
-	s.mu.Unlock()
-
-	c.queue.Do(func() {
-		defer close(s.done)
+	c.queue.Run(func() {
 		if c.ctx.Err() != nil {
-			s.err = ErrNoConnection
+			event.err = ErrNoConnection
 			return
 		}
-		s.err = c.endpoint.guard("connected", func() error { return c.endpoint.app.Connected(c) })
-		if s.err == nil {
+		event.err = c.endpoint.guard("connected", func() error { return c.endpoint.app.Connected(c) })
+		if event.err == nil {
 			c.begin()
 		}
 	})
-	<-s.done
-	if s.err != nil {
+	c.start.settle(event)
+	if event.err != nil {
 		c.end(dialect.Refused)
 	}
-	return s.err
+	return event.err
 }
+
+// raise returns the event that the caller has to raise, if it is the first, or
+// to wait for: nil if it is over, and good.
+func (s *startState) raise() (event *starting, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.raised:
+		return nil, false
+	case s.event == nil:
+		s.event = new(starting)
+		return s.event, true
+	case s.event.over == nil:
+		s.event.over = make(chan struct{})
+	}
+	return s.event, false
+}
+
+// settle notes that the event is over.
+func (s *startState) settle(event *starting) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if event.over == nil {
+		event.over = overAlready
+	} else {
+		close(event.over)
+	}
+	if event.err == nil {
+		s.raised, s.event = true, nil
+	}
+}
+
+// overAlready is closed.
+var overAlready = func() chan struct{} {
+	over := make(chan struct{})
+	close(over)
+	return over
+}()
 
 // raiseReconnected raises the reconnected event, behind what runs already.
 func (c *Conn) raiseReconnected(missed Missed) {
 	c.queue.Do(func() {
-		if c.ctx.Err() != nil || !c.start.raised() && !c.start.restored {
+		if c.ctx.Err() != nil || !c.start.known() && !c.start.restored {
 			return // gone, or the client has yet to start
 		}
 		c.begin()
@@ -101,8 +141,8 @@ func (s *startState) reject() {
 	}
 }
 
-// raised reports whether the application was told of the connection.
-func (s *startState) raised() bool {
+// known reports whether the application was told of the connection.
+func (s *startState) known() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.told
@@ -110,7 +150,7 @@ func (s *startState) raised() bool {
 
 // unknown reports whether the connection was restored and the application has
 // not been told yet.
-func (s *startState) unknown() bool { return s.restored && !s.raised() }
+func (s *startState) unknown() bool { return s.restored && !s.known() }
 
 // hold keeps in until the connection has started. It reports false if it has.
 func (s *startState) hold(in Incoming) (held bool) {

@@ -41,6 +41,7 @@ func (q *request) receive(operation string) *negotiate.Refusal {
 	if openErr != nil {
 		return openErr.(*negotiate.Refusal) // by contract
 	}
+	x.Framer.(*framer).id = c.ID() // q.id is part of the whole token
 	if x.Connect && !q.version().AtLeast(1, 4) {
 		if err := c.Start(); err != nil {
 			return startRefusal(err)
@@ -79,7 +80,7 @@ func (q *request) exchange(operation string) (dialect.Exchange, *negotiate.Refus
 		return x, err
 	}
 	x.Cursor, x.Groups = cursor, q.groups(groups)
-	f := &framer{keyring: q.host.Keyring(), id: q.id, connect: x.Connect, gaps: q.query.Get("gaps") == "1"}
+	f := &framer{keyring: q.host.Keyring(), connect: x.Connect, gaps: q.query.Get("gaps") == "1"}
 	if x.Once {
 		f.delay = s.LongPollDelay
 	}
