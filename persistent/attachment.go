@@ -289,8 +289,10 @@ func (c *Conn) reply(p messagelog.Payload) { c.answer(nil, p) }
 func (c *Conn) answer(only *attachment, p messagelog.Payload) {
 	a, write, over := c.out.reply(only, &messagelog.Entry{Payload: p}, c.endpoint.delivered.Load())
 	switch {
-	case over:
+	case over && c.oneChannel:
 		c.end(dialect.Lost)
+	case over:
+		a.tooSlow()
 	case !write:
 	case !a.spawned:
 		a.wake()

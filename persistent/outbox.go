@@ -93,7 +93,7 @@ func (o *outbox) push(m *messagelog.Entry) {
 	if m.Payload != nil {
 		o.bytes += m.Payload.Size()
 	}
-	over := !o.held && (len(o.items) > o.limits.entries+a.replayed || o.bytes > o.limits.bytes+a.replayedBytes)
+	over := o.overfull()
 	if over {
 		o.leave(a)
 	}
@@ -359,7 +359,8 @@ func (o *outbox) fitting(most int) int {
 
 // reply queues a payload that is not in the log, for one exchange only or for
 // whichever there is. Write tells the caller to write, for a. Over means that
-// the payload cannot be kept.
+// more waits than may: a client that does not ask twice loses its connection,
+// any other its exchange, which is then let go of already.
 func (o *outbox) reply(only *attachment, m *messagelog.Entry, delivered uint64) (a *attachment, write, over bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -374,8 +375,17 @@ func (o *outbox) reply(only *attachment, m *messagelog.Entry, delivered uint64) 
 	}
 	o.add(m)
 	o.bytes += m.Payload.Size()
-	over = o.keeps && !o.held && (len(o.items) > o.limits.entries+o.att.replayed || o.bytes > o.limits.bytes+o.att.replayedBytes)
-	return o.att, !o.paused && o.claim(), over
+	a = o.att
+	if over = o.overfull(); over && !o.keeps {
+		o.leave(a)
+	}
+	return a, !over && !o.paused && o.claim(), over
+}
+
+// overfull reports whether more waits for the exchange than may. Called with mu
+// held.
+func (o *outbox) overfull() bool {
+	return !o.held && (len(o.items) > o.limits.entries+o.att.replayed || o.bytes > o.limits.bytes+o.att.replayedBytes)
 }
 
 // A kept is a reply that waits for an exchange, with the last entry of the log
