@@ -286,12 +286,13 @@ func (c *Conn) rest(r resumption) []*messagelog.Entry {
 	return merge(missed, kept)
 }
 
-// forget takes c out of everything, and reports false if it is out already. The
+// forget takes c out of everything, and reports false if it is out already, or if
+// its client came back in the very moment that it was to be given up. The
 // resumption is what the connection may have missed by then.
 func (e *Endpoint) forget(c *Conn, why dialect.Ending) (r resumption, live bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.conns[c.id] != c {
+	if e.conns[c.id] != c || why == dialect.TimedOut && !c.overdue(time.Now()) {
 		return r, false
 	}
 	delete(e.conns, c.id)
@@ -300,6 +301,8 @@ func (e *Endpoint) forget(c *Conn, why dialect.Ending) (r resumption, live bool)
 	if why == dialect.TimedOut {
 		c.over = make(chan struct{})
 		e.departed.add(c.id, departure{c.groups, c.over}, time.Now())
+	} else {
+		e.departed.remove(c.id)
 	}
 	for len(c.subs) > 0 {
 		e.unsubscribe(c, len(c.subs)-1)

@@ -29,6 +29,12 @@ func (d *departed) add(id string, left departure, now time.Time) {
 	d.ids[id] = left
 }
 
+// remove forgets a connection that came back and then ended otherwise.
+func (d *departed) remove(id string) {
+	delete(d.ids, id)
+	delete(d.older, id)
+}
+
 func (d *departed) find(id string) (left departure, ok bool) {
 	if left, ok = d.ids[id]; !ok {
 		left, ok = d.older[id]

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -311,4 +313,22 @@ func TestBarred(t *testing.T) {
 		}
 	}
 	s.wantEvents("nothing more", events...)
+}
+
+// Who came back after it had timed out, and is thrown out then, does not get in
+// by those ways either.
+func TestBarredAfterAReturn(t *testing.T) {
+	bubble(t, persistent.Handler{}, persistent.Options{}, func(t *testing.T, s *server, client func(string) *classictest.Client) {
+		c := client("/raw")
+		c.Open("serverSentEvents").Drop()
+		time.Sleep(time.Minute)
+		st := c.Reconnect("serverSentEvents")
+		synctest.Wait()
+		conn, _ := s.Conn(c.Answer.ConnectionID)
+		conn.Abort()
+		st.WantEnd("aborted")
+		if r := c.Get("reconnect", "transport", "serverSentEvents"); r.Status != http.StatusNotFound {
+			t.Errorf("a reconnect gets %d %s", r.Status, r.Body)
+		}
+	})
 }

@@ -18,13 +18,11 @@ type aliveState struct {
 // tick is what the timer calls.
 func (c *Conn) tick() {
 	now := time.Now()
-	a, since := c.out.current()
-	if a == nil {
-		if due(since.Add(c.patience), now) {
-			c.end(dialect.TimedOut)
-			return
-		}
-	} else {
+	if c.overdue(now) {
+		c.end(dialect.TimedOut)
+		return
+	}
+	if a, since := c.out.current(); a != nil {
 		keepAlive, idle := a.dues(since)
 		c.out.poke(due(keepAlive, now), due(idle, now))
 	}
@@ -47,6 +45,12 @@ func (c *Conn) schedule(now time.Time) {
 		return
 	}
 	s.timer.Reset(since.Add(c.patience).Sub(now))
+}
+
+// overdue reports whether the client has been away for too long.
+func (c *Conn) overdue(now time.Time) bool {
+	a, since := c.out.current()
+	return a == nil && due(since.Add(c.patience), now)
 }
 
 func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
