@@ -64,9 +64,10 @@ type Options struct {
 	MaxGroups int
 
 	// MaxQueued and MaxQueuedBytes bound the messages that wait for a client
-	// that reads slower than they come. Beyond it the client loses its
-	// transport and, when it comes back, is given them from the log. Defaults
-	// 4,096 messages and 4 MiB.
+	// that reads slower than they come, the answers to its calls among them.
+	// Beyond it the client loses its transport and, when it comes back, is given
+	// from the log what is there: the messages. Defaults 4,096 messages and
+	// 4 MiB.
 	MaxQueued      int
 	MaxQueuedBytes int
 
@@ -215,10 +216,20 @@ func (o Options) withDefaults(s *dialect.Settings) Options {
 	}
 	o.Dialects = slices.Clone(o.Dialects)
 	if o.Log == nil {
-		away := max(2*(s.DisconnectTimeout+2*s.KeepAlive), s.ConnectionTimeout+s.DisconnectTimeout)
-		o.Log = messagelog.NewMemory(messagelog.MemoryOptions{Retention: away})
+		o.Log = messagelog.NewMemory(messagelog.MemoryOptions{Retention: o.away(s)})
 	}
 	return o
+}
+
+// away is for how long a client may be away at most, and a while longer.
+func (o Options) away(s *dialect.Settings) time.Duration {
+	away := max(2*(s.DisconnectTimeout+2*s.KeepAlive), s.ConnectionTimeout+s.DisconnectTimeout)
+	for _, d := range o.Dialects {
+		if p, ok := d.(dialect.Patient); ok {
+			away = max(away, p.Away())
+		}
+	}
+	return away
 }
 
 // requestPath is the path of the request line: routers that cut prefixes off

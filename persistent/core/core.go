@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent/dialect"
@@ -30,6 +31,11 @@ func New(o Options) *Dialect {
 
 // Name returns "core".
 func (*Dialect) Name() string { return "core" }
+
+// Away is twice as long as a connection is kept without a transport.
+func (d *Dialect) Away() time.Duration { return 2 * d.opts.DisconnectTimeout }
+
+var _ dialect.Patient = (*Dialect)(nil)
 
 // Serve answers the requests of core clients. The hub is the last segment of
 // the path, or the one before it on negotiate.

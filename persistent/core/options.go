@@ -23,8 +23,8 @@ type Options struct {
 	ClientTimeout time.Duration
 
 	// DisconnectTimeout is how long a connection is kept without a transport:
-	// after negotiate, between two polls, and until a stateful reconnect.
-	// Default 15 s.
+	// after negotiate, between two polls, and until a stateful reconnect, for
+	// which a shorter ClientTimeout counts as well. Default 15 s.
 	DisconnectTimeout time.Duration
 
 	// PollTimeout is how long a poll is held with nothing to say. Clients give

@@ -32,6 +32,13 @@ type Dialect interface {
 // stack than one that has handled a message.
 const IdleTimeout = time.Second
 
+// A Patient is a Dialect with a time of its own for which clients may be away, in
+// the place of Settings.DisconnectTimeout.
+type Patient interface {
+	// Away is how long the host has to keep messages for them.
+	Away() time.Duration
+}
+
 // Settings are the times and limits of a host, defaults filled in. A duration
 // of 0 in KeepAlive and LongPollDelay means none.
 type Settings struct {

@@ -368,3 +368,24 @@ func TestStatefulLosesNothing(t *testing.T) {
 		}
 	})
 }
+
+// The log keeps messages for as long as a client may be away, also where that is
+// longer than with SignalR 2.
+func TestALongAbsence(t *testing.T) {
+	long := config{core: core.Options{StatefulReconnect: true, DisconnectTimeout: 10 * time.Minute, ClientTimeout: -1}}
+	try(t, long, func(l *lab) {
+		c, s := l.stateful()
+		_ = l.hub.Clients.All().Got("live")
+		s.WantExactly("live", got("live"))
+		s.Drop()
+		for i := range 3 {
+			time.Sleep(3 * time.Minute)
+			_ = l.hub.Clients.All().Got(fmt.Sprint(i))
+		}
+		s = back(l, c, 1)
+		s.Send(`{"type":9,"sequenceId":1}`)
+		for _, text := range []any{"live", 0, 1, 2} {
+			s.WantExactly("again", got(text))
+		}
+	})
+}
