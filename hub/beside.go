@@ -48,7 +48,7 @@ func (c *connection) acceptBeside(k *call) *callError {
 		return errBusy
 	}
 	ctx, cancel := context.WithCancelCause(c.conn.Context())
-	k.Context, k.cancel = ctx, cancel
+	k.Context, k.streams = ctx, &streams{cancel: cancel}
 	if err := c.beside.open(k); err != nil {
 		cancel(nil)
 		calls.end()
@@ -65,7 +65,7 @@ func (c *connection) acceptBeside(k *call) *callError {
 // to the connection.
 func (k *call) detach() {
 	k.answer.Reply(k.conn.receipt(k.inv.ID))
-	k.answer.Replier = mailbox{k.conn}
+	k.answer = mailbox{k.conn}
 }
 
 // A mailbox sends an answer as a message, which outlives the transport.
@@ -82,7 +82,7 @@ func (k *call) serveBeside() {
 	defer k.conn.beside.calls.end()
 	stopped := func() bool { return false }
 	if k.method.stream != nil {
-		stopped = context.AfterFunc(k.hub.server.stopping, func() { k.cancel(errStopping) })
+		stopped = context.AfterFunc(k.hub.server.stopping, func() { k.streams.cancel(errStopping) })
 	}
 	result, err := k.run()
 	if err == nil && k.method.stream != nil {
@@ -92,8 +92,8 @@ func (k *call) serveBeside() {
 	err = k.outcome(err)
 	stopped()
 	k.conn.beside.close(k)
-	k.cancel(nil)
-	k.feeders.Wait()
+	k.streams.cancel(nil)
+	k.streams.feeders.Wait()
 	k.reply(result, err)
 }
 
@@ -126,7 +126,7 @@ func (b *beside) open(k *call) *callError {
 			codec: k.conn.codec.Encoding(), limits: bounds{o.MaxQueued, o.MaxQueuedBytes},
 		}
 		b.uploads[id] = u
-		k.uploads = append(k.uploads, u)
+		k.streams.uploads = append(k.streams.uploads, u)
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func (b *beside) close(k *call) {
 	if b.streams[k.inv.ID] == k {
 		delete(b.streams, k.inv.ID)
 	}
-	for _, u := range k.uploads {
+	for _, u := range k.streams.uploads {
 		delete(b.uploads, u.id)
 	}
 }
@@ -153,7 +153,7 @@ func (b *beside) cancelled(m *codec.Cancel) {
 	k := b.streams[m.ID]
 	b.mu.Unlock()
 	if k != nil {
-		k.cancel(errCancelled)
+		k.streams.cancel(errCancelled)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hubwire/hubwire/hub/codec"
 	"github.com/hubwire/hubwire/persistent"
+	"github.com/hubwire/hubwire/persistent/dialect"
 	"github.com/hubwire/hubwire/transports"
 )
 
@@ -44,29 +45,29 @@ type call struct {
 	hub     *core
 	conn    *connection
 	request *http.Request
-	missed  persistent.Missed
 
 	// inv is what the client asked for, nil for an event. method is nil for an
 	// event, and where the hub has no such method.
 	inv    *codec.Invocation
 	method *method
-	answer persistent.Incoming
+	answer dialect.Replier
 
-	// opening is true while OnConnected runs.
-	opening atomic.Bool
+	streams *streams // nil for a call on the queue
+	turn    *turn    // nil for a call that holds its place on the queue
 
-	// Of a call that runs beside the queue: its streams from the client, the
-	// goroutines that fill channels with them, what ends its context, and
-	// whether its result has begun to stream.
-	uploads   []*upload
-	feeders   sync.WaitGroup
-	cancel    context.CancelCauseFunc
-	streaming bool
+	state State
 
-	turn *turn // nil for a call that holds its place on the queue
-
-	state    State
+	missed   persistent.Missed
+	opening  atomic.Bool // true while OnConnected runs
 	returned atomic.Bool
+}
+
+// streams is what a call has that runs beside the queue.
+type streams struct {
+	cancel  context.CancelCauseFunc // ends the call's context
+	uploads []*upload               // from the client
+	feeders sync.WaitGroup          // the goroutines that fill channels with them
+	begun   bool                    // the result has begun to stream
 }
 
 // callKey is the key of a context that leads to its *call.

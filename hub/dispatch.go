@@ -130,7 +130,7 @@ func newInvocation(h *core, c *connection, in persistent.Incoming, inv *codec.In
 		conn:    c,
 		request: in.Request,
 		inv:     inv,
-		answer:  in,
+		answer:  in.Replier,
 	}
 	k.state.sent = inv.State
 	k.method, _ = h.methods.find(inv.Method)
@@ -190,7 +190,7 @@ func (k *call) arguments() ([]reflect.Value, error) {
 
 // complete returns the payload that answers the call.
 func (k *call) complete(result any, err error) []byte {
-	c := &codec.Completion{ID: k.inv.ID, HasID: k.inv.HasID, Stream: k.streaming, State: k.state.changes()}
+	c := &codec.Completion{ID: k.inv.ID, HasID: k.inv.HasID, Stream: k.streams != nil && k.streams.begun, State: k.state.changes()}
 	if err == nil {
 		c.Result = result
 		c.HasResult = result != nil || k.method != nil && k.method.result != nil

@@ -63,7 +63,7 @@ func (k *call) pump(stream any) error {
 	case v.Type() != k.method.stream.typ:
 		return fmt.Errorf("hub: a filter made the result of %s.%s a %s", k.hub.name, k.method.name, v.Type())
 	}
-	k.streaming = true
+	k.streams.begun = true
 	return guard(func() error {
 		if v.Kind() == reflect.Chan {
 			return k.pumpChan(v)
@@ -135,7 +135,7 @@ func (k *call) outcome(err error) error {
 	}
 	switch cause := context.Cause(k.Context); {
 	case cause == errCancelled:
-		k.streaming = true
+		k.streams.begun = true
 		return nil
 	case cause == errStopping && errors.Is(err, context.Canceled):
 		return errStopping

@@ -42,7 +42,7 @@ func (k *call) withUploads(args []reflect.Value) ([]reflect.Value, error) {
 		return nil, Errorf("Client sent %d stream(s), Hub method expects %d.", len(k.inv.Streams), len(k.method.uploads))
 	}
 	for i, p := range k.method.uploads {
-		args = slices.Insert(args, p.at, k.uploads[i].param(&k.feeders))
+		args = slices.Insert(args, p.at, k.streams.uploads[i].param(&k.streams.feeders))
 	}
 	return args, nil
 }
@@ -95,7 +95,7 @@ func (u *upload) wake() {
 // starves reports whether the call waits for an item of any of its streams.
 // Called with mu held.
 func (k *call) starves() bool {
-	return slices.ContainsFunc(k.uploads, func(u *upload) bool { return u.more != nil })
+	return slices.ContainsFunc(k.streams.uploads, func(u *upload) bool { return u.more != nil })
 }
 
 // next returns the next item. The error is io.EOF at the end.
