@@ -1,9 +1,7 @@
 package classic
 
 import (
-	"bytes"
 	"net/http"
-	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -220,7 +218,7 @@ func (c Codec) Encode(m codec.Outgoing) ([]byte, error) {
 		if !c.answers {
 			return nil, nil // the official clients take it for a result
 		}
-		return append(appendString([]byte(`{"I":`), m.ID), `,"Q":"`+wordTaken+`"}`...), nil
+		return append(codec.AppendString([]byte(`{"I":`), m.ID), `,"Q":"`+wordTaken+`"}`...), nil
 	}
 	return nil, nil
 }
@@ -229,13 +227,13 @@ func encodeCall(c *codec.Call) []byte {
 	args := c.Args.In(codec.JSON)
 	b := make([]byte, 0, len(`{"H":"","M":"","A":}`)+len(c.Hub)+len(c.Method)+len(args))
 	b = append(b, `{"H":`...)
-	b = appendString(b, c.Hub)
+	b = codec.AppendString(b, c.Hub)
 	b = append(b, `,"M":`...)
-	b = appendString(b, c.Method)
+	b = codec.AppendString(b, c.Method)
 	b = append(b, `,"A":`...)
 	b = append(b, args...)
 	if c.ID != "" {
-		b = appendString(append(b, `,"I":`...), c.ID)
+		b = codec.AppendString(append(b, `,"I":`...), c.ID)
 	}
 	b = appendState(b, `,"S":`, c.State)
 	return append(b, '}')
@@ -246,7 +244,7 @@ func encodeResult(c *codec.Completion) ([]byte, error) {
 	var r []byte
 	if c.HasResult && c.Fault == nil {
 		var err error
-		if r, err = json.Marshal(c.Result); err != nil {
+		if r, err = codec.JSON.Marshal(c.Result); err != nil {
 			return nil, err
 		}
 	}
@@ -259,7 +257,7 @@ func encodeResult(c *codec.Completion) ([]byte, error) {
 	}
 	b = append(b, `"I":`...)
 	if c.HasID {
-		b = appendString(b, c.ID)
+		b = codec.AppendString(b, c.ID)
 	} else {
 		b = append(b, "null"...)
 	}
@@ -274,10 +272,10 @@ func appendFault(b []byte, f *codec.Fault) ([]byte, error) {
 		b = append(b, `,"H":true`...)
 	}
 	b = append(b, `,"E":`...)
-	b = appendString(b, faultText(f))
+	b = codec.AppendString(b, faultText(f))
 	if f.Stack != "" {
 		b = append(b, `,"T":`...)
-		b = appendString(b, f.Stack)
+		b = codec.AppendString(b, f.Stack)
 	}
 	if f.Data != nil {
 		d, err := json.Marshal(f.Data)
@@ -315,9 +313,9 @@ func encodeProgress(p *codec.Progress) ([]byte, error) {
 		b = append(appendState(b, `"S":`, p.State), ',')
 	}
 	b = append(b, `"I":`...)
-	b = appendString(b, "P|"+p.ID)
+	b = codec.AppendString(b, "P|"+p.ID)
 	b = append(b, `,"P":{"I":`...)
-	b = appendString(b, p.ID)
+	b = codec.AppendString(b, p.ID)
 	b = append(b, `,"D":`...)
 	b = append(b, value...)
 	return append(b, "}}"...), nil
@@ -334,33 +332,8 @@ func appendState(b []byte, key string, s codec.State) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, k), ':')
+		b = append(codec.AppendString(b, k), ':')
 		b = append(b, s[k]...)
 	}
 	return append(b, '}')
-}
-
-// appendString appends s as a JSON string. Strings that need no escaping, as
-// names and ids do not, are copied.
-func appendString(b []byte, s string) []byte {
-	if plain(s) {
-		b = append(b, '"')
-		b = append(b, s...)
-		return append(b, '"')
-	}
-	q, err := json.Marshal(s)
-	if err != nil { // cannot happen: invalid UTF-8 is replaced
-		return strconv.AppendQuoteToASCII(b, s)
-	}
-	return append(b, bytes.TrimSpace(q)...)
-}
-
-func plain(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			return false
-		}
-	}
-	return true
 }

@@ -1,8 +1,10 @@
 package codec
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/goccy/go-json"
 )
@@ -29,8 +31,15 @@ var JSON Encoding = jsonEncoding{}
 
 type jsonEncoding struct{}
 
-func (jsonEncoding) Name() string                  { return "json" }
-func (jsonEncoding) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+func (jsonEncoding) Name() string { return "json" }
+
+// Marshal copies plain strings, the most common results.
+func (jsonEncoding) Marshal(v any) ([]byte, error) {
+	if s, ok := v.(string); ok && isPlain(s) {
+		return appendPlain(make([]byte, 0, len(s)+2), s), nil
+	}
+	return json.Marshal(v)
+}
 
 func (jsonEncoding) MarshalList(vs []any) ([]byte, error) {
 	if len(vs) == 0 {
@@ -39,7 +48,41 @@ func (jsonEncoding) MarshalList(vs []any) ([]byte, error) {
 	return json.Marshal(vs)
 }
 
-func (jsonEncoding) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
+// Unmarshal copies plain strings, the most common arguments.
+func (jsonEncoding) Unmarshal(data []byte, v any) error {
+	if s, ok := v.(*string); ok && len(data) >= 2 && data[0] == '"' && data[len(data)-1] == '"' {
+		if text := data[1 : len(data)-1]; isPlain(text) {
+			*s = string(text)
+			return nil
+		}
+	}
+	return json.Unmarshal(data, v)
+}
+
+// AppendString appends s as a JSON string. Names and ids are mostly copied.
+func AppendString(b []byte, s string) []byte {
+	if isPlain(s) {
+		return appendPlain(b, s)
+	}
+	q, err := json.Marshal(s)
+	if err != nil { // cannot happen: invalid UTF-8 is replaced
+		return strconv.AppendQuoteToASCII(b, s)
+	}
+	return append(b, bytes.TrimSpace(q)...)
+}
+
+func appendPlain(b []byte, s string) []byte { return append(append(append(b, '"'), s...), '"') }
+
+// isPlain reports whether s stands in JSON as it is.
+func isPlain[T string | []byte](s T) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < 0x20, c >= 0x7f, c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return true
+}
 
 // Args are the arguments of one call to clients, encoded as a list in each of
 // several encodings. Once made they do not change, so that one call is shared

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/goccy/go-json"
@@ -164,9 +163,9 @@ func textCall(c *codec.Call) []byte {
 	b := make([]byte, 0, len(`{"type":1,"invocationId":"","target":"","arguments":}`)+len(c.ID)+len(c.Method)+len(args)+1)
 	b = append(b, `{"type":1`...)
 	if c.ID != "" {
-		b = appendString(append(b, `,"invocationId":`...), c.ID)
+		b = codec.AppendString(append(b, `,"invocationId":`...), c.ID)
 	}
-	b = appendString(append(b, `,"target":`...), c.Method)
+	b = codec.AppendString(append(b, `,"target":`...), c.Method)
 	b = append(append(b, `,"arguments":`...), args...)
 	return append(b, '}', separator)
 }
@@ -177,16 +176,20 @@ func textCompletion(c *codec.Completion) ([]byte, error) {
 	if !c.HasID {
 		return nil, nil
 	}
-	b := appendString([]byte(`{"type":3,"invocationId":`), c.ID)
-	switch {
-	case c.Fault != nil:
-		b = appendString(append(b, `,"error":`...), faultText(c))
-	case c.Stream:
-	default:
-		result, err := textResult(c)
-		if err != nil {
+	var result []byte
+	if c.Fault == nil && !c.Stream {
+		var err error
+		if result, err = textResult(c); err != nil {
 			return nil, err
 		}
+	}
+	const head = `{"type":3,"invocationId":`
+	b := append(make([]byte, 0, len(head)+len(c.ID)+len(`"","result":}`)+len(result)+1), head...)
+	b = codec.AppendString(b, c.ID)
+	switch {
+	case c.Fault != nil:
+		b = codec.AppendString(append(b, `,"error":`...), faultText(c))
+	case !c.Stream:
 		b = append(append(b, `,"result":`...), result...)
 	}
 	return append(b, '}', separator), nil
@@ -204,28 +207,7 @@ func textItem(i *codec.Item) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := appendString([]byte(`{"type":2,"invocationId":`), i.ID)
+	b := codec.AppendString([]byte(`{"type":2,"invocationId":`), i.ID)
 	b = append(append(b, `,"item":`...), value...)
 	return append(b, '}', separator), nil
-}
-
-// appendString appends s as a JSON string. Names and ids are mostly copied.
-func appendString(b []byte, s string) []byte {
-	if plain(s) {
-		return append(append(append(b, '"'), s...), '"')
-	}
-	q, err := codec.JSON.Marshal(s)
-	if err != nil { // cannot happen: invalid UTF-8 is replaced
-		return strconv.AppendQuoteToASCII(b, s)
-	}
-	return append(b, q...)
-}
-
-func plain(s string) bool {
-	for _, c := range []byte(s) {
-		if c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			return false
-		}
-	}
-	return true
 }
