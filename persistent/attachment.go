@@ -35,6 +35,7 @@ type attachment struct {
 	replayed      int // entries that were missed: they do not count as slow
 	replayedBytes int
 	lastFrame     time.Time
+	held          bool // the client has been shown that it has to wait, or need not be
 
 	once  sync.Once
 	ended atomic.Bool   // by end
@@ -44,11 +45,11 @@ type attachment struct {
 
 // An exchange is what stays of a dialect.Exchange while it is attached.
 type exchange struct {
-	Stream      transports.Stream
-	Framer      dialect.Framer
-	Once, Final bool
-	MaxBatch    int
-	IdleTimeout time.Duration
+	Stream                 transports.Stream
+	Framer                 dialect.Framer
+	Once, Final, Reconnect bool
+	MaxBatch               int
+	IdleTimeout            time.Duration
 }
 
 func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
@@ -56,7 +57,7 @@ func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
 	a := &attachment{
 		keepAlive: max(or(x.KeepAlive, c.endpoint.settings.KeepAlive), 0),
 		conn:      c,
-		x:         exchange{x.Stream, x.Framer, x.Once, x.Final, x.MaxBatch, x.IdleTimeout},
+		x:         exchange{x.Stream, x.Framer, x.Once, x.Final, x.Reconnect, x.MaxBatch, x.IdleTimeout},
 		spawned:   x.AnyWriter,
 		from:      from,
 		told:      from,
@@ -64,6 +65,8 @@ func newAttachment(c *Conn, x dialect.Exchange, from uint64) *attachment {
 		lastFrame: now,
 	}
 	a.trier = trier(x)
+	_, holder := x.Stream.(transports.Holder)
+	a.held = !holder
 	switch {
 	case a.trier != nil:
 	case a.spawned:
@@ -131,7 +134,6 @@ func (a *attachment) spawnedDrain() {
 func (a *attachment) Run(ctx context.Context) error {
 	if a.open() {
 		a.drain()
-		a.hold()
 	}
 	for {
 		select {
@@ -182,15 +184,6 @@ func (a *attachment) opened(err error) bool {
 	return true
 }
 
-// hold shows the client that it has to wait.
-func (a *attachment) hold() {
-	if h, ok := a.x.Stream.(transports.Holder); ok {
-		if err := h.Hold(); err != nil {
-			a.end(err)
-		}
-	}
-}
-
 // drain writes until there is nothing more to write.
 func (a *attachment) drain() {
 	for a.step() {
@@ -209,6 +202,9 @@ func (a *attachment) handle(b batch) bool {
 		a.end(a.part(b.why))
 		return false
 	}
+	if b.hold {
+		return a.hold()
+	}
 	if b.keepAlive && (a.x.Once || a.told >= b.at) {
 		err := a.x.Stream.KeepAlive(a.x.Framer.KeepAlive())
 		return a.sent(b, a.told, true, err)
@@ -216,6 +212,15 @@ func (a *attachment) handle(b batch) bool {
 	at, frame := a.after(b)
 	err := a.send(dialect.Batch{Entries: b.entries, At: a.cursor(at), Gap: b.gap, Over: b.over, Why: b.why})
 	return a.sent(b, at, frame, err)
+}
+
+// hold shows the client that it has to wait.
+func (a *attachment) hold() bool {
+	if err := a.x.Stream.(transports.Holder).Hold(); err != nil {
+		a.end(err)
+		return false
+	}
+	return true
 }
 
 // sent notes what came of writing b. It reports whether there may be more.

@@ -43,7 +43,7 @@
 // one goroutine, which reads. Writers exist only while there is something to
 // write. The other transports write on the goroutine of their HTTP handler.
 //
-// Locks are taken in this order: log, endpoint, outbox. None is held across a
+// Locks are taken in this order: log, endpoint, outbox, flusher. None is held across a
 // write, or while a program's function runs (but [Application.Opened]).
 //
 // # What it does not do

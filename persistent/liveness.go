@@ -9,7 +9,8 @@ import (
 )
 
 // aliveState is the one timer of a connection. It goes off when a keep-alive is
-// due, when an exchange is too old, or when a client has been away too long.
+// due, when a client that waits has to be shown something, when an exchange is too
+// old, or when a client has been away too long.
 type aliveState struct {
 	mu    sync.Mutex
 	timer *time.Timer // nil when the connection has ended
@@ -22,10 +23,7 @@ func (c *Conn) tick() {
 		c.end(dialect.TimedOut)
 		return
 	}
-	if a, since := c.out.current(); a != nil {
-		keepAlive, idle := a.dues(since)
-		c.out.poke(due(keepAlive, now), due(idle, now))
-	}
+	c.out.poke(now)
 	c.schedule(now)
 }
 
@@ -39,43 +37,53 @@ func (c *Conn) schedule(now time.Time) {
 	if s.timer == nil {
 		return
 	}
-	a, since := c.out.current()
+	a, d, vacant := c.out.current()
 	if a != nil {
-		s.timer.Reset(a.next(now, since))
+		s.timer.Reset(d.next(now, a.keepAlive))
 		return
 	}
-	s.timer.Reset(since.Add(c.patience).Sub(now))
+	s.timer.Reset(vacant.Add(c.patience).Sub(now))
 }
 
 // overdue reports whether the client has been away for too long.
 func (c *Conn) overdue(now time.Time) bool {
-	a, since := c.out.current()
-	return a == nil && due(since.Add(c.patience), now)
+	a, _, vacant := c.out.current()
+	return a == nil && due(vacant.Add(c.patience), now)
 }
 
 func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 
-// dues returns when a keep-alive is due and when the exchange is too old, or
-// zero times for never.
-func (a *attachment) dues(lastFrame time.Time) (keepAlive, idle time.Time) {
+// deadlines are when a keep-alive is due, when the exchange is too old, and when
+// the client has to be shown that it has to wait, or zero times for never.
+type deadlines struct{ keepAlive, idle, hold time.Time }
+
+// holdPatience is how long a poll waits before its client is shown that it has
+// to. On a busy server it is answered before: the sign costs as much as a small
+// answer, and makes one of two writes more.
+const holdPatience = 100 * time.Millisecond
+
+// deadlines returns those of a. Called with the outbox's mu held.
+func (a *attachment) deadlines() (d deadlines) {
 	if a.keepAlive > 0 {
-		keepAlive = lastFrame.Add(a.keepAlive - a.conn.jitter(a.keepAlive))
+		d.keepAlive = a.lastFrame.Add(a.keepAlive - a.conn.jitter(a.keepAlive))
 	}
 	if a.x.IdleTimeout > 0 {
-		idle = a.since.Add(a.x.IdleTimeout)
+		d.idle = a.since.Add(a.x.IdleTimeout)
 	}
-	return keepAlive, idle
+	if !a.held {
+		d.hold = a.since.Add(holdPatience)
+	}
+	return d
 }
 
 // next returns how long the timer may sleep.
-func (a *attachment) next(now, lastFrame time.Time) time.Duration {
+func (d deadlines) next(now time.Time, keepAlive time.Duration) time.Duration {
 	wait := time.Hour
-	keepAlive, idle := a.dues(lastFrame)
-	for _, at := range []time.Time{keepAlive, idle} {
+	for _, at := range [...]time.Time{d.keepAlive, d.idle, d.hold} {
 		if at.After(now) {
 			wait = min(wait, at.Sub(now))
 		} else if !at.IsZero() {
-			wait = min(wait, max(a.keepAlive, time.Second), time.Minute)
+			wait = min(wait, max(keepAlive, time.Second), time.Minute)
 		}
 	}
 	return max(wait, 10*time.Millisecond) // never spin

@@ -109,6 +109,26 @@ func TestIdlePoll(t *testing.T) {
 	})
 }
 
+// A poll that is answered soon is answered in one piece. One that is not shows its
+// client that it has to wait, before any keep-alive, and once.
+func TestPollsShowThatTheyWait(t *testing.T) {
+	bubble(t, persistent.Handler{}, persistent.Options{KeepAlive: -1}, func(t *testing.T, s *server, client func(string) *classictest.Client) {
+		c := client("/raw")
+		c.Patience = time.Hour
+		c.Open("longPolling")
+		for wait, want := range map[time.Duration]bool{99 * time.Millisecond: true, 101 * time.Millisecond: false} {
+			time.AfterFunc(wait, func() { s.must(s.Broadcast("news")) })
+			st := c.Poll()
+			if whole := st.Header.Get("Content-Length") != ""; whole != want {
+				t.Errorf("answered after %v: in one piece is %v", wait, whole)
+			}
+			if f, err := st.Next(); err != nil || len(f.M) != 1 {
+				t.Errorf("answered after %v: got %q, %v", wait, f.Raw, err)
+			}
+		}
+	})
+}
+
 // What the client sends does not keep a connection alive whose client hears
 // nothing.
 func TestSendsAreNoSignOfLife(t *testing.T) {

@@ -67,7 +67,7 @@ type outbox struct {
 	why    dialect.Ending
 
 	// A deadline has passed: the writer has to say something.
-	keepAlive, idle bool
+	keepAlive, idle, hold bool
 
 	// vacant is since when there is no exchange, if there is none.
 	vacant time.Time
@@ -84,25 +84,20 @@ type outbox struct {
 // slowly loses its exchange.
 func (o *outbox) push(m *messagelog.Entry) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	a := o.att
 	if a == nil {
-		o.mu.Unlock()
 		return
 	}
 	o.add(m)
 	if m.Payload != nil {
 		o.bytes += m.Payload.Size()
 	}
-	over := o.overfull()
-	if over {
-		o.leave(a)
-	}
-	start := !over && !o.paused && o.claim()
-	o.mu.Unlock()
 	switch {
-	case over:
+	case o.overfull():
+		o.leave(a)
 		a.tooSlow()
-	case start:
+	case !o.paused && o.claim():
 		a.wake()
 	}
 }
@@ -139,20 +134,22 @@ func (o *outbox) claim() bool {
 	return true
 }
 
-// poke makes the writer look at the deadlines.
-func (o *outbox) poke(keepAlive, idle bool) {
+// poke makes the writer look at the deadlines that have passed.
+func (o *outbox) poke(now time.Time) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	a := o.att
 	if a == nil {
-		o.mu.Unlock()
 		return
 	}
-	o.keepAlive = o.keepAlive || keepAlive
-	o.idle = o.idle || idle
-	start := o.claim()
-	o.mu.Unlock()
-	if start {
-		a.wake()
+	d := a.deadlines()
+	o.keepAlive = o.keepAlive || due(d.keepAlive, now)
+	o.idle = o.idle || due(d.idle, now)
+	if due(d.hold, now) {
+		o.hold, a.held = true, true
+	}
+	if (o.keepAlive || o.idle || o.hold) && o.claim() {
+		a.wake() // with mu held, so that the connection does not end before
 	}
 }
 
@@ -186,6 +183,9 @@ func (o *outbox) release(a *attachment, missed []*messagelog.Entry, gap bool) {
 	o.items = append(missed, o.items...)
 	o.bytes += a.replayedBytes
 	o.gap, o.held, o.busy = gap, false, true
+	if a.x.Reconnect && !a.held { // it wants to know at once
+		o.hold, a.held = true, true
+	}
 }
 
 // maxBatch bounds the payload bytes of one batch, unless the exchange does.
@@ -198,6 +198,7 @@ type batch struct {
 	at        uint64 // the place in the log after it
 	gap       bool
 	keepAlive bool // nothing to say but that we are there
+	hold      bool // nothing to say but that the client has to wait
 	last      bool // the exchange ends with it
 
 	parting bool // nothing to say but farewell
@@ -229,6 +230,8 @@ func (o *outbox) take(a *attachment) (b batch, ok bool) {
 		b.last = true
 	case o.keepAlive:
 		b.keepAlive = true
+	case o.hold:
+		b.hold = true
 	default:
 		o.rest()
 		return b, false
@@ -239,7 +242,7 @@ func (o *outbox) take(a *attachment) (b batch, ok bool) {
 		b.entries = b.entries[:n:n]
 		o.items = o.items[n:]
 	}
-	o.gap, o.keepAlive, o.idle = false, false, false
+	o.gap, o.keepAlive, o.idle, o.hold = false, false, false, false
 	if b.last {
 		at, _ := a.after(b)
 		o.last(a, at)
@@ -320,7 +323,7 @@ func (o *outbox) more(a *attachment) bool {
 		if o.keepAlive {
 			return true
 		}
-	} else if len(o.items) > 0 || o.gap || o.idle || o.keepAlive || o.ending {
+	} else if len(o.items) > 0 || o.gap || o.idle || o.keepAlive || o.hold || o.ending {
 		return true
 	}
 	o.rest()
@@ -428,9 +431,9 @@ func merge(entries []*messagelog.Entry, replies []kept) []*messagelog.Entry {
 	return append(merged, entries...)
 }
 
-// current returns the exchange that is in use, and when it last said something;
-// or nil, and since when there is none.
-func (o *outbox) current() (a *attachment, since time.Time) {
+// current returns the exchange that is in use, and what it waits for; or nil, and
+// since when there is none.
+func (o *outbox) current() (a *attachment, d deadlines, vacant time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	a = o.att
@@ -438,9 +441,9 @@ func (o *outbox) current() (a *attachment, since time.Time) {
 		a = o.leaving
 	}
 	if a == nil {
-		return nil, o.vacant
+		return nil, d, o.vacant
 	}
-	return a, a.lastFrame
+	return a, a.deadlines(), vacant
 }
 
 // settle says that the connection has started.
@@ -538,5 +541,6 @@ func (o *outbox) clear() {
 		o.keep(o.items)
 	}
 	o.items, o.bytes = nil, 0
-	o.busy, o.held, o.gap, o.keepAlive, o.idle, o.paused = false, false, false, false, false, false
+	o.busy, o.held, o.gap, o.paused = false, false, false, false
+	o.keepAlive, o.idle, o.hold = false, false, false
 }

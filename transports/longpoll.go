@@ -113,14 +113,18 @@ func (p *LongPoll) Send(frames [][]byte) error {
 	if !p.held && p.callback == "" {
 		p.headers.Set("Content-Length", strconv.Itoa(len(frames[0])))
 	}
-	b := newBatch(p.w)
-	return p.flush(b, p.addBody(b, frames[0]))
+	if p.callback != "" {
+		b := newBatch(p.w)
+		return p.flush(b, p.addCall(b, frames[0]))
+	}
+	_, err := p.w.Write(frames[0])
+	if err == nil {
+		err = p.w.Flush()
+	}
+	return p.end(err)
 }
 
-func (p *LongPoll) addBody(b *batch, frame []byte) error {
-	if p.callback == "" {
-		return b.bytes(frame)
-	}
+func (p *LongPoll) addCall(b *batch, frame []byte) error {
 	b.text(p.callback)
 	b.text("(")
 	if err := addEscaped(b, frame, false); err != nil {

@@ -78,7 +78,7 @@ type Stream interface {
 }
 
 // A Holder is a Stream that can show its client, before there is anything to
-// send, that it is there. Whoever sends calls Hold before a wait.
+// send, that it is there. Whoever sends calls Hold before a long wait.
 type Holder interface{ Hold() error }
 
 // A Preparer is a Stream of which many carry the same bytes for the same frames:

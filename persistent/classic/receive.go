@@ -88,8 +88,10 @@ func (q *request) exchange(operation string) (dialect.Exchange, *negotiate.Refus
 	if q.kind == transports.WebSockets && !transports.IsWebSocketRequest(q.r) {
 		return x, errNotWebSocket
 	}
-	if _, err := transports.ParseFrameID(q.query.Get("frameId")); err != nil && q.kind == transports.ForeverFrame {
-		return x, errFrameID
+	if q.kind == transports.ForeverFrame {
+		if _, err := transports.ParseFrameID(q.query.Get("frameId")); err != nil {
+			return x, errFrameID
+		}
 	}
 	return x, nil
 }
@@ -117,6 +119,9 @@ func (q *request) position() (cursor, groups string, refusal *negotiate.Refusal)
 
 // form reads the body as a form, whatever it declares itself to be.
 func (q *request) form(limit int64) (negotiate.Form, *negotiate.Refusal) {
+	if q.r.ContentLength == 0 {
+		return negotiate.Form{}, nil
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, limit))
 	if _, tooLarge := err.(*http.MaxBytesError); tooLarge {
 		return negotiate.Form{}, errTooLarge

@@ -231,8 +231,10 @@ func TestClassic057IdlePollEndsAfterConnectionTimeout(t *testing.T) {
 			}
 			c, _ := s.open(poll)
 			for _, operation := range []string{"poll", "reconnect"} {
+				began := time.Now()
 				r := record(s, c.Dial(operation, poll, "messageId", c.Cursor))
-				time.Sleep(timeout - time.Millisecond)
+				r.began = began
+				time.Sleep(time.Until(began.Add(timeout - time.Millisecond)))
 				at, _ := r.end()
 				s.want("ended before", at, time.Duration(0))
 				time.Sleep(time.Second + time.Millisecond)
