@@ -382,6 +382,13 @@ func record(t testing.TB, s *classictest.Stream) *recording {
 	return r
 }
 
+// since has the times be those since t, for what comes from here on.
+func (r *recording) since(t time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.began = t
+}
+
 func (r *recording) add(raw string, err error) (ended bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -233,7 +233,7 @@ func TestClassic057IdlePollEndsAfterConnectionTimeout(t *testing.T) {
 			for _, operation := range []string{"poll", "reconnect"} {
 				began := time.Now()
 				r := record(s, c.Dial(operation, poll, "messageId", c.Cursor))
-				r.began = began
+				r.since(began)
 				time.Sleep(time.Until(began.Add(timeout - time.Millisecond)))
 				at, _ := r.end()
 				s.want("ended before", at, time.Duration(0))
