@@ -298,7 +298,7 @@ func (e *Endpoint) forget(c *Conn, why dialect.Ending) (r resumption, live bool)
 	delete(e.conns, c.id)
 	e.count(c.owner, -1)
 	c.ceased(why)
-	if why == dialect.TimedOut {
+	if why == dialect.TimedOut && c.start.mayReturn() {
 		c.over = make(chan struct{})
 		e.departed.add(c.id, departure{c.groups, c.over}, time.Now())
 	} else {

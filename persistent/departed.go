@@ -2,10 +2,10 @@ package persistent
 
 import "time"
 
-// departed remembers the connections that timed out for an hour or two, and at
-// most some 100,000 of them: their clients may still come back. All others that
-// this endpoint made a token for, and that are not live, may not: they would
-// pass by the connected event. Guarded by the endpoint's mu.
+// departed remembers the connections that timed out after they had started, for
+// an hour or two, and at most some 100,000 of them: their clients may still come
+// back. All others that this endpoint made a token for, and that are not live,
+// may not: they would pass by the connected event. Guarded by the endpoint's mu.
 type departed struct {
 	ids, older map[string]departure
 	since      time.Time // when ids began

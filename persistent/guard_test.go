@@ -332,3 +332,15 @@ func TestBarredAfterAReturn(t *testing.T) {
 		}
 	})
 }
+
+// Who never started does not get in by having been given up.
+func TestBarredWithoutAStart(t *testing.T) {
+	bubble(t, persistent.Handler{}, persistent.Options{}, func(t *testing.T, s *server, client func(string) *classictest.Client) {
+		c := client("/raw").Negotiate()
+		c.Connect("serverSentEvents").Drop()
+		time.Sleep(time.Minute)
+		if r := c.Get("reconnect", "transport", "serverSentEvents"); r.Status != http.StatusNotFound {
+			t.Errorf("a reconnect gets %d %s", r.Status, r.Body)
+		}
+	})
+}

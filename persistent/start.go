@@ -148,6 +148,10 @@ func (s *startState) known() bool {
 	return s.told
 }
 
+// mayReturn reports whether the client may come back after it timed out: it was
+// let in, here or before.
+func (s *startState) mayReturn() bool { return s.restored || s.known() }
+
 // unknown reports whether the connection was restored and the application has
 // not been told yet.
 func (s *startState) unknown() bool { return s.restored && !s.known() }
@@ -155,15 +159,18 @@ func (s *startState) unknown() bool { return s.restored && !s.known() }
 // hold keeps in until the connection has started. It reports false if it has.
 func (s *startState) hold(in Incoming) (held bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.started || s.restored {
+		s.mu.Unlock()
 		return false
 	}
-	if len(s.early) >= maxEarly {
-		in.Reject(errTooEarly)
-		return true
+	full := len(s.early) >= maxEarly
+	if !full {
+		s.early = append(s.early, in)
 	}
-	s.early = append(s.early, in)
+	s.mu.Unlock()
+	if full {
+		in.Reject(errTooEarly) // which may end the connection
+	}
 	return true
 }
 
