@@ -67,19 +67,20 @@ func unescape(s string) string {
 	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s
 	}
-	b := make([]byte, 0, len(s))
+	var b strings.Builder
+	b.Grow(len(s))
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c == '+':
-			b = append(b, ' ')
+			b.WriteByte(' ')
 		case c == '%' && i+2 < len(s) && hexValue(s[i+1]) >= 0 && hexValue(s[i+2]) >= 0:
-			b = append(b, byte(hexValue(s[i+1])<<4|hexValue(s[i+2])))
+			b.WriteByte(byte(hexValue(s[i+1])<<4 | hexValue(s[i+2])))
 			i += 2
 		default:
-			b = append(b, c)
+			b.WriteByte(c)
 		}
 	}
-	return string(b)
+	return b.String()
 }
 
 // hexValue returns the value of a hexadecimal digit, or -1.

@@ -111,10 +111,12 @@ func New(o Options, app Application) (*Endpoint, error) {
 
 // ServeHTTP serves one request of a client.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header()["X-Content-Type-Options"] = nosniff
 	e.timeBody(w, r)
 	e.handler.ServeHTTP(w, r)
 }
+
+var nosniff = []string{"nosniff"} // never changed
 
 func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	for _, d := range e.opts.Dialects {

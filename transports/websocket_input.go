@@ -103,16 +103,17 @@ func (in *input) readSocket(fd uintptr) bool {
 		in.buf = buffers.Get().(*buffer)
 	}
 	n, again, err := tryRead(fd, in.buf[:])
-	if again {
-		buffers.Put(in.buf)
-		in.buf, in.rest = nil, nil
-		return false
+	if n > 0 {
+		in.rest, in.readErr = in.buf[:n], nil
+		return true
 	}
-	if n == 0 && err == nil {
+	buffers.Put(in.buf) // also at the end, which may come for many at once
+	in.buf, in.rest = nil, nil
+	if err == nil {
 		err = io.EOF
 	}
-	in.rest, in.readErr = in.buf[:max(n, 0)], err
-	return true
+	in.readErr = err
+	return !again
 }
 
 // dataFrame returns the opcode of the data frame that b begins with, and the

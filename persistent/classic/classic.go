@@ -1,6 +1,7 @@
 package classic
 
 import (
+	"io"
 	"net/http"
 	"path"
 	"strings"
@@ -80,16 +81,20 @@ func (q *request) respond(json string) *negotiate.Refusal {
 
 func (q *request) respondTo(name, json string) *negotiate.Refusal {
 	h := q.w.Header()
-	h.Set("Cache-Control", "no-store")
+	h["Cache-Control"], h["Content-Type"] = noStore, jsonType
 	if name != "" {
 		h.Set("Content-Type", "application/javascript; charset=UTF-8")
 		json = name + "(" + scriptSafe.Replace(json) + ");"
-	} else {
-		h.Set("Content-Type", "application/json; charset=UTF-8")
 	}
-	_, _ = q.w.Write([]byte(json))
+	_, _ = io.WriteString(q.w, json)
 	return nil
 }
+
+// Values of headers, which are never changed.
+var (
+	noStore  = []string{"no-store"}
+	jsonType = []string{"application/json; charset=UTF-8"}
+)
 
 // scriptSafe replaces what is fine in JSON but ends a line of older scripts.
 var scriptSafe = strings.NewReplacer("\u2028", `\u2028`, "\u2029", `\u2029`)
