@@ -66,20 +66,23 @@ func (l *link) take(from *socket, p *[]byte) (ready <-chan struct{}, err error) 
 		return moved, nil
 	}
 	l.input.source(from)
-	l.input.buf = append(l.input.buf, *p...)
+	rest := *p
+	if len(l.input.buf) > 0 {
+		l.input.buf = append(l.input.buf, rest...)
+		rest = l.input.buf
+	}
 	*p = nil
-	return l.process(), nil
+	return l.process(rest), nil
 }
 
 // attached handles what came before the transport did.
 func (l *link) attached() { _ = l.feed(nil, nil, untilReady) }
 
-// process handles the messages that are complete, as far as the phase and the
-// application allow: it returns what the latter lets it wait for. Called with
-// the input's lock held.
-func (l *link) process() (held <-chan struct{}) {
+// process handles the messages in rest that are complete, as far as the phase
+// and the application allow: it returns what the latter lets it wait for. Called
+// with the input's lock held.
+func (l *link) process(rest []byte) (held <-chan struct{}) {
 	in := &l.input
-	rest := in.buf
 	defer func() { in.keep(rest) }()
 	for len(rest) > 0 {
 		switch at, _ := l.state(); at {
@@ -143,19 +146,15 @@ func (in *input) source(from *socket) {
 	in.from = from
 }
 
-// keep keeps what is not handled yet.
+// keep keeps what is not handled yet, which may be the end of buf.
 func (in *input) keep(rest []byte) {
 	if len(rest) == 0 {
 		in.searched = 0
 		if cap(in.buf) > maxIdle {
 			in.buf = nil
-			return
 		}
 	}
-	if cap(in.buf) > 0 {
-		n := copy(in.buf[:cap(in.buf)], rest)
-		in.buf = in.buf[:n]
-	}
+	in.buf = append(in.buf[:0], rest...)
 }
 
 // shake handles the handshake.
