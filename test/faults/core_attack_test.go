@@ -219,18 +219,6 @@ func corePrototypeNames(s *siege) {
 	st.Want("an argument", `"__proto__":{"x":1}`)
 }
 
-// Negotiating leaves nothing behind.
-func coreNegotiations(s *siege) {
-	stats := s.server.Endpoint().Stats()
-	c := s.core("attacker")
-	for range 1000 {
-		c.Negotiate()
-	}
-	if now := s.server.Endpoint().Stats(); now != stats {
-		s.Errorf("the endpoint has %+v, had %+v", now, stats)
-	}
-}
-
 // A token is good for its user, its hub, and once.
 func coreTokens(s *siege) {
 	victim := s.core("victim")
