@@ -17,12 +17,11 @@ export const patience = 20_000;
 
 export const transports = ["webSockets", "serverSentEvents", "longPolling"];
 
-// The clients under test and the pages that drive them.
-export const clients = {
-  "official client with generated proxies": "proxies.html",
-  "official client without proxies": "official.html",
-  "our client": "ours.html",
-};
+// The clients of SignalR 2 under test, and the pages that drive them.
+export const twoClients = { "the official client": "official.html", "our client": "ours.html" };
+
+// The same where it matters how a page calls hubs and is called.
+export const clients = { "the official client with generated proxies": "proxies.html", ...twoClients };
 
 // The ways of the official Core client: a protocol on a transport.
 export const coreWays = [
@@ -143,12 +142,12 @@ export class Program {
   // event waits for a life-cycle event, for example
   // { event: "disconnected", id, stopCalled: true }.
   event(fields) {
-    const fits = (line) => Object.entries(fields).every(([key, value]) => line[key] === value);
-    return this.wait(fits, `the server's event ${JSON.stringify(fields)}`);
+    return this.wait(having(fields), `the server's event ${JSON.stringify(fields)}`);
   }
 
+  // events returns those that there are.
   events(fields) {
-    return this.lines.filter((line) => Object.entries(fields).every(([key, value]) => line[key] === value));
+    return this.lines.filter(having(fields));
   }
 
   // command carries out what the server offers: see server/command.go. Some
@@ -170,6 +169,10 @@ export class Program {
     clearTimeout(late);
     assert.equal(this.ended, 0, "the server must shut down in good order");
   }
+}
+
+function having(fields) {
+  return (line) => Object.entries(fields).every(([key, value]) => line[key] === value);
 }
 
 // A Peer is a page with a client in it.

@@ -3,7 +3,7 @@
 // connection as slow after 4 s of silence.
 
 import assert from "node:assert/strict";
-import { group, scenario } from "./harness.mjs";
+import { group, scenario, twoClients } from "./harness.mjs";
 
 const flags = ["-disconnect-timeout", "9s"];
 const hubs = { room: ["addMessage"] };
@@ -31,7 +31,7 @@ async function assertUndisturbed(peer) {
 }
 
 group("keep-alives", () => {
-  for (const [client, document] of Object.entries({ "the official client": "official.html", "our client": "ours.html" })) {
+  for (const [client, document] of Object.entries(twoClients)) {
     for (const transport of ["webSockets", "serverSentEvents"]) {
       scenario(`${client} on ${transport}, idle`, flags, async (scene) => {
         const ann = await scene.page(document);

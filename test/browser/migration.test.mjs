@@ -69,7 +69,16 @@ class Page {
   static async open(scene, name, file) {
     const { page } = await scene.blank();
     page.setDefaultTimeout(patience);
-    await page.addInitScript(() => { Math.random = () => 0; });
+    await page.addInitScript(() => {
+      Math.random = () => 0;
+      window.said = []; // What #state says, some of which is soon over.
+      new MutationObserver(() => {
+        const state = document.querySelector("#state")?.textContent;
+        if (state && state !== said.at(-1)) {
+          said.push(state);
+        }
+      }).observe(document, { subtree: true, childList: true, characterData: true });
+    });
     // Classic clients that cannot come back give up after a second, not 30.
     await page.route("**/signalr/negotiate?*", async (route) => {
       try {
@@ -80,27 +89,35 @@ class Page {
       }
     });
     await page.context().addCookies([{ name: "user", value: name, url: scene.server.url }]);
-    const someone = new Page(page);
+    const someone = new Page(name, page);
     await someone.load(`${scene.server.url}/${file}`);
     return someone;
   }
 
-  constructor(page) {
-    this.page = page;
+  constructor(name, page) {
+    Object.assign(this, { name, page });
   }
 
   async load(url) {
     await this.page.goto(url);
-    await this.is("connected");
+    await this.page.waitForFunction(() => said.at(-1) === "connected");
   }
 
-  is(state) {
-    return this.page.locator("#state").getByText(state, { exact: true }).waitFor();
+  // loses waits until the page has said that it is disconnected.
+  loses() {
+    return this.page.waitForFunction(() => said.slice(1).includes("disconnected"));
   }
 
+  // returns waits until the page is connected, and was not before.
+  returns() {
+    return this.page.waitForFunction(() => said.length > 1 && said.at(-1) === "connected");
+  }
+
+  // add returns what everybody is to see.
   async add(note) {
     await this.page.fill("input", note);
     await this.page.click("#add button");
+    return `${this.name}: ${note}`;
   }
 
   sees(note) {
@@ -120,18 +137,23 @@ class Page {
   }
 }
 
+// talk has everybody say something that all see. A page is connected before it is
+// where notes are heard: it is there when it hears its own.
 async function talk(...people) {
-  for (const [i, someone] of people.entries()) {
-    const note = `note ${++talk.notes}`;
-    await someone.add(note);
-    await Promise.all(people.map((other) => other.sees(`${["ann", "bob"][i]}: ${note}`)));
+  const note = (someone) => someone.add(`note ${++talk.notes}`);
+  await Promise.all(people.map(async (someone) => someone.sees(await note(someone))));
+  for (const someone of people) {
+    const said = await note(someone);
+    await Promise.all(people.map((other) => other.sees(said)));
   }
 }
 talk.notes = 0;
 
-// replace stops the server and starts one with other settings in its place.
-async function replace(scene, settings) {
+// replace stops the server and starts one with other settings in its place. What
+// the pages said before is forgotten, but for the last.
+async function replace(scene, people, settings) {
   const { host } = new URL(scene.server.url);
+  await Promise.all(people.map(({ page }) => page.evaluate(() => { said.splice(0, said.length - 1); })));
   await scene.server.stop();
   scene.server = await new Board({ ADDR: host, ...settings }).start();
 }
@@ -142,9 +164,9 @@ group("docs/migration.md", () => {
     const ann = await Page.open(scene, "ann", "classic.html");
     const bob = await Page.open(scene, "bob", "classic.html");
     await talk(ann, bob);
-    await replace(scene);
-    await Promise.all([ann, bob].map((someone) => someone.is("disconnected")));
-    await Promise.all([ann, bob].map((someone) => someone.is("connected")));
+    await replace(scene, [ann, bob]);
+    await Promise.all([ann, bob].map((someone) => someone.loses()));
+    await Promise.all([ann, bob].map((someone) => someone.returns()));
     await talk(ann, bob);
     assert.equal(await ann.fails(), "the note is empty");
     assert.deepEqual(await scene.server.status(), { classic: 2 });
@@ -169,20 +191,20 @@ group("docs/migration.md", () => {
     assert.deepEqual(await scene.server.status(), { classic: 1, core: 1 });
 
     // 4: the classic family is turned off, though ann's page is still open.
-    await replace(scene, { CLASSIC: "off" });
-    await bob.is("connected");
-    await ann.is("disconnected");
+    await replace(scene, [ann, bob], { CLASSIC: "off" });
+    await bob.returns();
+    await ann.loses();
     assert.deepEqual(await scene.server.status(), { core: 1 });
 
     // Back: it is turned on again.
-    await replace(scene);
-    await Promise.all([ann, bob].map((someone) => someone.is("connected")));
+    await replace(scene, [ann, bob]);
+    await Promise.all([ann, bob].map((someone) => someone.returns()));
     await talk(ann, bob);
 
     // And now for good.
     await ann.load(`${scene.server.url}/core.html`);
-    await replace(scene, { CLASSIC: "off" });
-    await Promise.all([ann, bob].map((someone) => someone.is("connected")));
+    await replace(scene, [ann, bob], { CLASSIC: "off" });
+    await Promise.all([ann, bob].map((someone) => someone.returns()));
     await talk(ann, bob);
     assert.deepEqual(await scene.server.status(), { core: 2 });
   }, Board);

@@ -4,11 +4,10 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 import net from "node:net";
-import { clients, group, launch, numbers, patience, scenario, transports } from "./harness.mjs";
+import { group, launch, numbers, patience, scenario, transports, twoClients } from "./harness.mjs";
 
 const hubs = { room: ["numbered"] };
-const ours = clients["our client"];
-const both = { "the official client": clients["official client without proxies"], "our client": ours };
+const ours = twoClients["our client"];
 
 const join = async (scene, document, transport, settings = {}) => {
   const ann = await scene.page(document, settings);
@@ -199,7 +198,7 @@ class BufferingProxy {
 
 group("a proxy that holds responses back until they are complete", () => {
   const flags = ["-transport-connect-timeout", "3s"];
-  for (const [client, document] of Object.entries(both)) {
+  for (const [client, document] of Object.entries(twoClients)) {
     for (const [tried, used] of [[["webSockets"], "webSockets"], [["serverSentEvents", "longPolling"], "longPolling"], [["longPolling"], "longPolling"]]) {
       scenario(`${client} told to use ${tried} is connected by ${used}`, flags, async (scene) => {
         const proxy = await BufferingProxy.to(scene.server.url);
@@ -304,7 +303,7 @@ function randoms(seed) {
 group("1,000 messages under cuts every 50 to 500 ms", () => {
   const count = 1000;
   const seed = Number(process.env.SEED ?? Date.now() % 1e6);
-  for (const [client, document] of Object.entries(both)) {
+  for (const [client, document] of Object.entries(twoClients)) {
     for (const transport of transports) {
       scenario(`${client} on ${transport}, SEED=${seed}`, [], async (scene) => {
         const random = randoms(seed);

@@ -88,7 +88,7 @@ group("our client", () => {
   }
 
   for (const [client, document] of Object.entries(clients).filter(([, d]) => d !== ours)) {
-    scenario(`the ${client} is not asked, and reads streams as progress`, [], async (scene) => {
+    scenario(`${client} is not asked, and reads streams as progress`, [], async (scene) => {
       const ann = await scene.peer(document, { hubs, query: { user: "ann" } });
       assert.match((await ann.failure("room", "ask", ann.id, "tea?")).message, /this client cannot answer/);
       await ann.invoke("room", "range", 1, 20);

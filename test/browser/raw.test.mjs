@@ -5,7 +5,7 @@ import { group, numbers, scenario, transports } from "./harness.mjs";
 
 group("connections without hubs", () => {
   for (const transport of transports) {
-    group(`raw connection on ${transport}`, () => {
+    group(transport, () => {
       const options = { url: "/raw", raw: true, transports: transport };
       const texts = async (peer, count) => (await peer.wait("message", count)).map((m) => m.data);
 

@@ -2,13 +2,13 @@
 // the new one by themselves, as who they were, in the groups where they were.
 
 import assert from "node:assert/strict";
-import { group, numbers, scenario, transports } from "./harness.mjs";
+import { group, numbers, scenario, transports, twoClients } from "./harness.mjs";
 
 const hubs = { room: ["numbered"] };
 const flags = ["-key", "0123456789abcdef0123456789abcdef"];
 
 group("the server is started again", () => {
-  for (const [client, document] of Object.entries({ "the official client": "official.html", "our client": "ours.html" })) {
+  for (const [client, document] of Object.entries(twoClients)) {
     for (const transport of transports) {
       for (const crash of [false, true]) {
         scenario(`${client} on ${transport}, after ${crash ? "a crash" : "a shutdown"}`, flags, async (scene) => {
