@@ -568,8 +568,12 @@ func endedIDs(s *siege) {
 	st.Frame("the change of groups")
 	c.Abort("webSockets")
 	for _, transport := range transportNames {
-		_, err := c.TryDial("reconnect", transport, "frameId", "1", "messageId", c.Cursor, "groupsToken", c.GroupsToken)
-		s.wantDenied("reconnect", err, 404, "connection_ended")
+		back, err := c.TryDial("reconnect", transport, "frameId", "1", "messageId", c.Cursor, "groupsToken", c.GroupsToken)
+		if transport != "longPolling" {
+			s.wantDenied("reconnect", err, 404, "connection_ended")
+		} else if f := back.Frame("a poll"); f.E == nil || len(f.M) > 0 {
+			s.Errorf("a poll gets %s", f.Raw)
+		}
 	}
 	s.wantReason("a send", c.Send("longPolling", "x"), 404, "connection_ended")
 }
