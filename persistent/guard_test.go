@@ -333,6 +333,48 @@ func TestBarredAfterAReturn(t *testing.T) {
 	})
 }
 
+// Who connects and does not start hears nothing for longer than it may take.
+func TestLingeringWithoutAStart(t *testing.T) {
+	for _, kind := range []string{"webSockets", "serverSentEvents", "longPolling"} {
+		bubble(t, persistent.Handler{}, persistent.Options{}, func(t *testing.T, s *server, client func(string) *classictest.Client) {
+			lingering, late := client("/raw").Negotiate(), client("/raw").Negotiate()
+			lingering.Patience, late.Patience = time.Hour, time.Hour
+			begin := time.Now()
+			st, other := lingering.Connect(kind), late.Connect("webSockets")
+			if kind == "longPolling" {
+				st = lingering.Poll()
+			}
+			ended, heard := make(chan time.Duration, 1), make(chan string, 1)
+			go func() {
+				st.WantEnd(kind)
+				ended <- time.Since(begin)
+			}()
+			go func() { heard <- other.Messages(kind+": the one that starts", 1)[0] }()
+			time.Sleep(45 * time.Second)
+			late.Start("webSockets")
+			select {
+			case at := <-ended:
+				if at < 50*time.Second || at > time.Minute {
+					t.Errorf("%s: it ends after %v", kind, at)
+				}
+			case <-time.After(10 * time.Minute):
+				t.Errorf("%s: it does not end", kind)
+				st.Drop()
+			}
+			time.Sleep(10 * time.Minute)
+			s.must(s.Broadcast("still there"))
+			if m := <-heard; m != `"still there"` {
+				t.Errorf("%s: the one that started got %s", kind, m)
+			}
+			if n := s.Stats().Connections; n != 1 {
+				t.Errorf("%s: %d connections are left, want 1", kind, n)
+			}
+			s.wantEvents(kind, "connected")
+			other.Drop()
+		})
+	}
+}
+
 // Who never started does not get in by having been given up.
 func TestBarredWithoutAStart(t *testing.T) {
 	bubble(t, persistent.Handler{}, persistent.Options{}, func(t *testing.T, s *server, client func(string) *classictest.Client) {

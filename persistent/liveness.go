@@ -23,6 +23,10 @@ func (c *Conn) tick() {
 		c.end(dialect.TimedOut)
 		return
 	}
+	if c.lingers(now) {
+		c.end(dialect.Refused)
+		return
+	}
 	c.out.poke(now)
 	c.schedule(now)
 }
@@ -49,6 +53,18 @@ func (c *Conn) schedule(now time.Time) {
 func (c *Conn) overdue(now time.Time) bool {
 	a, _, vacant := c.out.current()
 	return a == nil && due(vacant.Add(c.patience), now)
+}
+
+// lingers reports whether the client has a transport and does not start. It may
+// try four of them, and is then as good as one that is gone.
+func (c *Conn) lingers(now time.Time) bool {
+	if c.start.begun() {
+		return false
+	}
+	c.endpoint.mu.RLock()
+	defer c.endpoint.mu.RUnlock()
+	trying := 4 * c.endpoint.settings.TransportConnectTimeout
+	return c.usage.kind != 0 && due(c.usage.since.Add(trying+c.patience), now)
 }
 
 func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }

@@ -29,7 +29,9 @@ type Options struct {
 	KeepAlive time.Duration
 
 	// DisconnectTimeout is how long a client may be without a transport before
-	// it counts as gone. Default 30 s, at least 6 s.
+	// it counts as gone. Default 30 s, at least 6 s. It bounds as well, with
+	// four times TransportConnectTimeout, how long one may listen without having
+	// started.
 	DisconnectTimeout time.Duration
 
 	// ConnectionTimeout is how long a poll is held open with nothing to say.

@@ -148,6 +148,13 @@ func (s *startState) known() bool {
 	return s.told
 }
 
+// begun reports whether the client has started, or has not to.
+func (s *startState) begun() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.restored || s.told || s.event != nil
+}
+
 // mayReturn reports whether the client may come back after it timed out: it was
 // let in, here or before.
 func (s *startState) mayReturn() bool { return s.restored || s.known() }
