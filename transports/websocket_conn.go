@@ -40,22 +40,24 @@ const (
 // busy is left to the one who writes, and nobody waits: a pong must not stop
 // the reader, nor a stalled client the one who closes. Only a Send waits, for
 // a control frame that another goroutine is writing.
+//
+// What each small write looks at stands first, and close together.
 type socketConn struct {
+	mu      sync.Mutex // Not held during I/O. It guards what has no other owner.
+	writing bool
+	closing bool   // A close frame is written or left: nothing follows it.
+	closed  bool   // By us, with close.
+	broken  error  // The first error of a write.
+	answer  []byte // To the upgrade, until it is written. Owned by who writes.
+
 	net.Conn
 	timeout time.Duration // Immutable.
 	in      input         // Owned by the reader.
 
-	answer []byte // To the upgrade, until it is written. Owned by who writes.
-
-	mu       sync.Mutex // Not held during I/O.
-	idle     sync.Cond  // On mu: writing may have ended.
-	writing  bool
-	deadline time.Time   // Of the write, or of an earlier one.
 	pong     []byte      // Left to the writer.
 	farewell []byte      // The close frame, left to the writer.
-	closing  bool        // A close frame is written or left: nothing follows it.
-	closed   bool        // By us, with close.
-	broken   error       // The first error of a write.
+	idle     sync.Cond   // On mu: writing may have ended.
+	deadline time.Time   // Of the write, or of an earlier one.
 	linger   *time.Timer // Closes the connection.
 }
 

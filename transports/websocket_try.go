@@ -57,23 +57,35 @@ func (s *WebSocket) TryPrepared(b []byte) (rest func() error) {
 }
 
 // tryAcquire makes the caller the writer of data, if there is nothing to wait
-// for and nothing wrong.
+// for and nothing wrong. It needs no deadline until it has to wait.
 func (c *socketConn) tryAcquire() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.writing || c.closing || c.broken != nil {
 		return false
 	}
-	c.begin(c.timeout)
+	c.writing = true
 	return true
 }
 
 // finish is end for a write of which there is a rest, unless it has failed.
 func (c *socketConn) finish(rest []byte, err error) error {
 	if err == nil && len(rest) > 0 {
+		c.wait()
 		_, err = c.Conn.Write(rest)
 	}
 	return c.end(err)
+}
+
+// wait sets the deadline of a write that has begun without.
+func (c *socketConn) wait() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		c.begin(closeTimeout)
+	} else {
+		c.begin(c.timeout)
+	}
 }
 
 // endAtOnce is end after a good write, if nobody has left anything to write.

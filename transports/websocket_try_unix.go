@@ -9,12 +9,13 @@ import (
 
 const canTry = true
 
-// tryWrite writes as much of b as the socket takes at once.
+// tryWrite writes as much of b as the socket takes at once. Nobody else may be
+// writing: it does without the lock of RawConn.Write, and its look at a deadline.
 func tryWrite(raw syscall.RawConn, b []byte) (n int, err error) {
 	w := tries.Get().(*try)
 	defer tries.Put(w)
 	w.b, w.n, w.err = b, 0, nil // nothing is done with a socket that is closed
-	err = raw.Write(w.do)
+	err = raw.Control(w.do)
 	w.b = nil
 	if err == nil && w.err != syscall.EAGAIN {
 		err = w.err
@@ -28,7 +29,7 @@ type try struct {
 	b   []byte
 	n   int
 	err error
-	do  func(fd uintptr) bool
+	do  func(fd uintptr)
 }
 
 var tries = sync.Pool{New: func() any {
@@ -37,12 +38,11 @@ var tries = sync.Pool{New: func() any {
 	return w
 }}
 
-// write reports that it is done, so that nobody waits for the socket.
-func (w *try) write(fd uintptr) bool {
+func (w *try) write(fd uintptr) {
 	for {
 		w.n, w.err = syscall.Write(int(fd), w.b)
 		if w.err != syscall.EINTR {
-			return true
+			return
 		}
 	}
 }
