@@ -34,12 +34,13 @@ group("offline and online", () => {
 
       const context = ann.page.context();
       await context.setOffline(true);
-      await scene.server.command("cut"); // An emulated network leaves the sockets that are open alone.
+      await scene.server.command("down"); // An emulated network leaves the requests alone that are on their way.
       await ann.wait("is reconnecting");
       await publish(scene, 11, 20);
       await ann.page.waitForTimeout(4000); // Attempts fail after 0, 0.5, 1.5 and 3.5 s; the next is due after 7.5 s.
       assert.deepEqual(await ann.wait("reconnected", 0), [], "the network is away");
 
+      await scene.server.command("up");
       const online = Date.now();
       await context.setOffline(false);
       await ann.wait("reconnected");
