@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"math"
 	"slices"
 )
 
@@ -93,26 +94,36 @@ func (r result) print(w io.Writer) {
 	}
 }
 
-// drawChart draws a bar for the first ratio of each measure, with a line from
-// the least to the most.
+// drawChart draws a bar for the first ratio of each measure, from 1 and on a
+// logarithmic scale, with a line from the least to the most: green where the
+// candidate does better than the reference, orange where it does worse.
 func drawChart(results []result) []byte {
-	const row, left, width = 26, 430, 800
+	const row, left, width, least, most = 26, 510, 940, 0.25, 64
+	at := func(ratio float64) float64 {
+		ratio = min(max(ratio, least), most)
+		return left + math.Log(ratio/least)/math.Log(most/least)*(width-left-60)
+	}
+	height := row*len(results) + 30
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="13">`+"\n",
-		width, row*len(results)+30)
-	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="#fff"/><text x="%d" y="18" fill="#555">times the reference</text>`+"\n", left)
-	longest := 1.0
-	for _, r := range results {
-		longest = max(longest, r.ratios(r.checks[0].figure).high)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="13">`+"\n", width, height)
+	fmt.Fprintln(&b, `<rect width="100%" height="100%" fill="#fff"/>`)
+	fmt.Fprintf(&b, `<text x="%d" y="18" text-anchor="end" fill="#555">times the reference</text>`+"\n", left-30)
+	for _, ratio := range []float64{0.25, 0.5, 1, 2, 4, 8, 16, 32, 64} {
+		fmt.Fprintf(&b, `<text x="%.1f" y="18" text-anchor="middle" fill="#555">%g</text>`, at(ratio), ratio)
+		fmt.Fprintf(&b, `<line x1="%.1f" x2="%[1]f" y1="24" y2="%d" stroke="#ddd"/>`+"\n", at(ratio), height)
 	}
 	for i, r := range results {
 		c, y := r.checks[0].figure, 30+row*i
 		s := r.ratios(c)
-		at := func(v float64) float64 { return left + v/longest*(width-left-60) }
-		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s, %s</text>`, left-8, y+15, html.EscapeString(r.name), c.name)
-		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="16" fill="#3a78b5"/>`, left, y+3, at(s.median)-left)
+		colour := "#2e8b57"
+		if c.less && s.median > 1 || !c.less && s.median < 1 {
+			colour = "#d9822b"
+		}
+		from, to := min(at(1), at(s.median)), max(at(1), at(s.median))
+		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s: %s</text>`, left-8, y+15, html.EscapeString(r.name), c.name)
+		fmt.Fprintf(&b, `<rect x="%.1f" y="%d" width="%.1f" height="16" fill="%s"/>`, from, y+3, to-from, colour)
 		fmt.Fprintf(&b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#123"/>`, at(s.low), at(s.high), y+11, y+11)
-		fmt.Fprintf(&b, `<text x="%.1f" y="%d">%s</text>`+"\n", at(s.high)+6, y+15, short(s.median))
+		fmt.Fprintf(&b, `<text x="%.1f" y="%d">%s</text>`+"\n", max(to, at(s.high))+6, y+15, short(s.median))
 	}
 	b.WriteString("</svg>\n")
 	return b.Bytes()
