@@ -25,6 +25,7 @@ func FuzzConversation(f *testing.F) {
 		join(call("1", "echo", `["x"]`), call("2", "sum", `[1,"x"]`), call("3", "nope", `[]`), `{"type":6}`),
 		join(streaming("s", "hold", `[]`), `{"type":5,"invocationId":"s"}`, streaming("s", "ticks", `[3]`)),
 		join(calling("1", "collect", `[]`, "u"), item("u", "1"), item("u", "null"), item("u", `"x"`), failed("u", "no")),
+		join(calling("1", "collect", `[]`, "u")) + item("u", "1"), // and no end
 		join(calling("1", "take", `[]`, "u", "u"), call("2", "panic", `[]`), call("3", "abortAndSpeak", `[]`), `{"type":7}`),
 		join(call("1", "any", `[{"a":[1e400]}]`), `{"type":8,"sequenceId":1}`, `{"type":9,"sequenceId":5}`, `{"type":3,"invocationId":"s1"}`),
 	} {
@@ -52,7 +53,10 @@ func FuzzConversation(f *testing.F) {
 		c.Post(c.HandshakeRequest())
 		s.WantGreeting()
 		heard := make(chan []string)
-		go func() { heard <- s.WantEnd("the end") }()
+		go func() {
+			defer close(heard)
+			heard <- s.WantEnd("the end")
+		}()
 		for len(said) > 0 {
 			n := min(int(piece)+1, len(said))
 			c.Request(http.MethodPost, string(said[:n])) // refused where it has ended
@@ -60,7 +64,10 @@ func FuzzConversation(f *testing.F) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), coretest.Patience)
 		defer cancel()
-		if err := l.server.Shutdown(ctx); err != nil {
+		down := make(chan error)
+		go func() { down <- l.server.Shutdown(ctx) }()
+		c.Request(http.MethodDelete, "") // or a call could wait for the rest of a stream
+		if err := <-down; err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
 		for _, m := range <-heard {
