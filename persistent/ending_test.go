@@ -2,6 +2,8 @@ package persistent_test
 
 import (
 	"context"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +59,24 @@ func TestAbortAnswersThePoll(t *testing.T) {
 		conn.Abort()
 		if f := st.Frame("the held poll"); f.E == nil {
 			t.Errorf("the poll got %s, want E", f.Raw)
+		}
+	})
+}
+
+// A poll that comes after the end has its cursor back, but only a real one: what
+// a client sends does not get into the answer.
+func TestPollAfterTheEnd(t *testing.T) {
+	bubble(t, persistent.Handler{}, persistent.Options{}, func(t *testing.T, s *server, client func(string) *classictest.Client) {
+		c := client("/raw")
+		c.Open("longPolling")
+		conn, _ := s.Conn(c.Answer.ConnectionID)
+		conn.Abort()
+		if r := c.Get("poll", "transport", "longPolling", "messageId", c.Cursor); r.Status != http.StatusOK ||
+			r.Header.Get(negotiate.ReasonHeader) != "connection_ended" || !strings.HasPrefix(r.Body, `{"C":"`+c.Cursor+`","D":1,"E":`) {
+			t.Errorf("%d %s", r.Status, r.Body)
+		}
+		if r := c.Get("poll", "transport", "longPolling", "messageId", `a-1","T":1,"x":"`); r.Status != http.StatusBadRequest {
+			t.Errorf("a cursor that is none: %d %s", r.Status, r.Body)
 		}
 	})
 }

@@ -13,7 +13,7 @@ import (
 // A library is the WebSocket library at work on a connection. It reads what is
 // not read past it, answers pings and close frames, and sees what is wrong. A
 // bare socket gets one with the first frame that calls for it: as long as it has
-// none it takes 1.7 kB less.
+// none it takes 1.8 kB less.
 type library struct {
 	*websocket.Conn
 	in *bufio.Reader // what it has read and not used

@@ -155,8 +155,8 @@ func (s *WebSocket) freeChunk() {
 }
 
 // whole returns the next message if it is one frame that has come in one piece,
-// as nearly all are. All others are left to the library, which takes twice as
-// long: the kind is 0. The payload is good until something is read again.
+// as nearly all are. All others are left to the library, which takes longer: the
+// kind is 0. The payload is good until something is read again.
 func (s *WebSocket) whole() (kind websocket.MessageType, payload []byte, err error) {
 	if err := s.await(); err != nil {
 		return 0, nil, err

@@ -55,7 +55,8 @@ func (q *request) receive(operation string) *negotiate.Refusal {
 
 // ended answers the poll of a client that has nothing to come back to. Who is
 // between two polls when its connection is aborted would otherwise ask again and
-// again: polling clients take a status for a fault of the network.
+// again: polling clients take a status for a fault of the network. The cursor is
+// one that Resumable let pass: letters, digits and a hyphen.
 func (q *request) ended(cursor string) *negotiate.Refusal {
 	q.w.Header().Set(negotiate.ReasonHeader, dialect.ErrEnded.Reason)
 	return q.respond(`{"C":"` + cursor + `"` + forGood + `,"M":[]}`)
