@@ -361,6 +361,7 @@ func (m *member) gaps() (n int) {
 // for one.
 func TestBrokenLog(t *testing.T) {
 	t.Parallel()
+	const every = 21 // odd, as messages go to all and to one client in turns
 	n := 0
 	var before *messagelog.Entry
 	for name, c := range map[string]struct {
@@ -368,20 +369,20 @@ func TestBrokenLog(t *testing.T) {
 		found   func(v verdict) int
 	}{
 		"dropped": {func(m *messagelog.Entry) []*messagelog.Entry {
-			if n++; n%20 == 0 {
+			if n++; n%every == 0 {
 				return nil
 			}
 			return []*messagelog.Entry{m}
 		}, func(v verdict) int { return v.lost }},
 		"doubled": {func(m *messagelog.Entry) []*messagelog.Entry {
-			if n++; n%20 == 0 {
+			if n++; n%every == 0 {
 				again := *m
 				return []*messagelog.Entry{m, &again}
 			}
 			return []*messagelog.Entry{m}
 		}, func(v verdict) int { return v.duplicated }},
 		"swapped": {func(m *messagelog.Entry) []*messagelog.Entry {
-			if n++; n%20 == 0 {
+			if n++; n%every == 0 {
 				before = m
 				return nil
 			}
@@ -392,7 +393,7 @@ func TestBrokenLog(t *testing.T) {
 			return []*messagelog.Entry{m}
 		}, func(v verdict) int { return v.reordered }},
 		"leaked": {func(m *messagelog.Entry) []*messagelog.Entry {
-			if n++; n%20 == 0 {
+			if n++; n%every == 0 {
 				m.Topics = []string{"pc"}
 			}
 			return []*messagelog.Entry{m}
@@ -400,12 +401,16 @@ func TestBrokenLog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n, before = 0, nil
+			rng := rand.New(rand.NewPCG(*seed, 0))
 			o := options()
 			o.Log = &broken{Log: messagelog.NewMemory(messagelog.MemoryOptions{}), mistake: c.mistake}
 			r := launch(t, perfect, rawWorld(t, o))
 			r.enlist(10, func(m *member) { m.mute = true })
 			r.settle(time.Minute)
-			r.publish(time.Second, 200)
+			for range 50 { // any two in a row have a client in common
+				r.worlds[0].post(address{all: true})
+				r.worlds[0].post(address{conn: r.worlds[0].anyone(rng)})
+			}
 			r.settle(2 * time.Second)
 			r.finish()
 			v, _ := r.verdict()
