@@ -11,13 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/hubwire/hubwire/hub"
 	"github.com/hubwire/hubwire/persistent/classic/classictest"
+	"github.com/hubwire/hubwire/test/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.VerifyTestMain(m) }
 
 // newServer returns a server that is shut down when the test ends. Who makes a
 // request is told by its query.

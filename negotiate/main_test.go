@@ -3,7 +3,7 @@ package negotiate_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/hubwire/hubwire/test/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.VerifyTestMain(m) }

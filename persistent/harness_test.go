@@ -8,13 +8,12 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/hubwire/hubwire/persistent"
 	"github.com/hubwire/hubwire/persistent/classic/classictest"
+	"github.com/hubwire/hubwire/test/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.VerifyTestMain(m) }
 
 // A server is a raw server on a real port, whose events are noted.
 type server struct {

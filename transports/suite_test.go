@@ -12,14 +12,14 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
-	"go.uber.org/goleak"
 
+	"github.com/hubwire/hubwire/test/leaks"
 	"github.com/hubwire/hubwire/transports"
 	"github.com/hubwire/hubwire/transports/transporttest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	leaks.VerifyTestMain(m)
 }
 
 func TestSuite(t *testing.T) {

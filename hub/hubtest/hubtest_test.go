@@ -6,15 +6,14 @@ import (
 	"reflect"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/hubwire/hubwire/hub"
 	"github.com/hubwire/hubwire/hub/codec"
 	"github.com/hubwire/hubwire/hub/hubtest"
 	"github.com/hubwire/hubwire/negotiate"
+	"github.com/hubwire/hubwire/test/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.VerifyTestMain(m) }
 
 type Client struct {
 	AddMessage func(from, text string) error

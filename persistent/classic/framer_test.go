@@ -4,15 +4,14 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent/classic"
 	"github.com/hubwire/hubwire/persistent/dialect"
 	"github.com/hubwire/hubwire/persistent/messagelog"
+	"github.com/hubwire/hubwire/test/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.VerifyTestMain(m) }
 
 func message(seq uint64, text string) *messagelog.Entry {
 	return &messagelog.Entry{Seq: seq, Payload: messagelog.JSON(text)}

@@ -8,12 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/hubwire/hubwire/persistent/messagelog"
+	"github.com/hubwire/hubwire/test/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.VerifyTestMain(m) }
 
 // add appends a message to topics and returns its number.
 func add(t testing.TB, l messagelog.Log, text string, topics ...string) uint64 {

@@ -24,15 +24,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent"
 	"github.com/hubwire/hubwire/persistent/classic/classictest"
+	"github.com/hubwire/hubwire/test/leaks"
 	"github.com/hubwire/hubwire/transports/transporttest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.VerifyTestMain(m) }
 
 // The transports, as clients name them.
 const (

@@ -17,8 +17,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/hubwire/hubwire/hub"
 	"github.com/hubwire/hubwire/hub/classic"
 	"github.com/hubwire/hubwire/hub/codec"
@@ -26,9 +24,10 @@ import (
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent"
 	"github.com/hubwire/hubwire/persistent/core/coretest"
+	"github.com/hubwire/hubwire/test/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.VerifyTestMain(m) }
 
 const (
 	webSockets       = "webSockets"

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/hubwire/hubwire/test/leaks"
 )
 
 var (
@@ -30,5 +30,5 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	goleak.VerifyTestMain(m)
+	leaks.VerifyTestMain(m)
 }

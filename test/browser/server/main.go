@@ -26,6 +26,7 @@ import (
 
 	"github.com/hubwire/hubwire/hub"
 	"github.com/hubwire/hubwire/negotiate"
+	"github.com/hubwire/hubwire/test/leaks"
 	"github.com/hubwire/hubwire/transports"
 )
 
@@ -37,7 +38,7 @@ func main() {
 }
 
 func run() error {
-	leaks := goleak.IgnoreCurrent()
+	before := goleak.IgnoreCurrent()
 	addr, options, front := parseFlags()
 	out := &printer{encoder: json.NewEncoder(os.Stdout)}
 
@@ -64,7 +65,7 @@ func run() error {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return errors.Join(hubs.shutdown(ctx), site.shutdown(ctx), goleak.Find(leaks))
+	return errors.Join(hubs.shutdown(ctx), site.shutdown(ctx), leaks.Find(before))
 }
 
 const anyPort = "127.0.0.1:0"

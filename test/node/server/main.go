@@ -28,6 +28,7 @@ import (
 	"github.com/hubwire/hubwire/hub/codec"
 	"github.com/hubwire/hubwire/hub/core"
 	"github.com/hubwire/hubwire/negotiate"
+	"github.com/hubwire/hubwire/test/leaks"
 )
 
 func main() {
@@ -40,7 +41,7 @@ func run() error {
 	addr := flag.String("addr", "127.0.0.1:0", "")
 	key := flag.String("key", "", "")
 	flag.Parse()
-	leaks := goleak.IgnoreCurrent()
+	before := goleak.IgnoreCurrent()
 	o := hub.Options{Families: []codec.Family{core.Family(core.Options{StatefulReconnect: true, Redirect: redirect}), classic.Family()}}
 	o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if *key != "" {
@@ -69,7 +70,7 @@ func run() error {
 	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
 		err = errors.Join(err, e)
 	}
-	return errors.Join(err, goleak.Find(leaks))
+	return errors.Join(err, leaks.Find(before))
 }
 
 // redirect sends those elsewhere, with a token, who ask for it with ?elsewhere=.
