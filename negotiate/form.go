@@ -3,6 +3,7 @@ package negotiate
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxPairs bounds the time that one request can make a Form take. Requests of
@@ -31,28 +32,32 @@ func ParseQuery(raw string) Form { return Form{raw, strings.IndexByte(raw, ';') 
 // 1,000 pairs.
 func ParseForm(raw string) Form { return Form{raw, false} }
 
-// pairs yields the pairs, of which the values are still escaped.
-func (f Form) pairs(yield func(key, value string) bool) {
-	for rest, n := f.raw, 0; rest != "" && n < maxPairs; {
-		var text string
-		text, rest = f.cutPair(rest)
-		key, value, ok := strings.Cut(text, "=")
-		if !ok {
+// find returns the value of the first pair in s that has the key, still escaped,
+// and what lies behind it. Left is how many pairs may be looked at, and still may.
+func (f Form) find(s, key string, left *int) (value, rest string, ok bool) {
+	for s != "" && *left > 0 {
+		var pair string
+		pair, s = f.cutPair(s)
+		i := strings.IndexByte(pair, '=')
+		if i < 0 {
 			continue
 		}
-		if !yield(unescape(strings.TrimLeftFunc(key, unicode.IsSpace)), value) {
-			return
+		*left--
+		if names(pair[:i], key) {
+			return pair[i+1:], s, true
 		}
-		n++
 	}
+	return "", "", false
 }
 
 // cutPair looks at no byte twice: a body of separators only must not take
 // quadratic time.
 func (f Form) cutPair(s string) (before, after string) {
 	if !f.semicolons {
-		before, after, _ = strings.Cut(s, "&")
-		return before, after
+		if i := strings.IndexByte(s, '&'); i >= 0 {
+			return s[:i], s[i+1:]
+		}
+		return s, ""
 	}
 	for i, c := range []byte(s) {
 		if c == '&' || c == ';' {
@@ -60,6 +65,19 @@ func (f Form) cutPair(s string) (before, after string) {
 		}
 	}
 	return s, ""
+}
+
+// names reports whether raw, a key as it came, is the key, in any case.
+func names(raw, key string) bool {
+	for i := range min(len(raw), len(key)) {
+		switch c := raw[i]; {
+		case c <= ' ' || c == '%' || c == '+' || c >= utf8.RuneSelf: // hardly ever
+			return equalFold(unescape(strings.TrimLeftFunc(raw, unicode.IsSpace)), key)
+		case upper(c) != upper(key[i]):
+			return false
+		}
+	}
+	return len(raw) == len(key)
 }
 
 // unescape returns s itself if there is nothing to do.
@@ -99,28 +117,27 @@ func hexValue(c byte) int {
 // Get returns the value of the key, in any case: the values joined with "," if
 // there are several, "" if there is none.
 func (f Form) Get(key string) string {
-	first, found := "", false
-	var more strings.Builder // of several values
-	for k, v := range f.pairs {
-		switch {
-		case !equalFold(k, key):
-		case found:
-			more.WriteByte(',')
-			more.WriteString(unescape(v))
-		default:
-			first, found = unescape(v), true
-		}
+	left := maxPairs
+	first, rest, _ := f.find(f.raw, key, &left)
+	more, rest, several := f.find(rest, key, &left)
+	if !several {
+		return unescape(first)
 	}
-	return first + more.String()
+	var all strings.Builder
+	all.WriteString(unescape(first))
+	for ; several; more, rest, several = f.find(rest, key, &left) {
+		all.WriteByte(',')
+		all.WriteString(unescape(more))
+	}
+	return all.String()
 }
 
 // Has reports whether one of the keys is there, in any case and with any value.
 func (f Form) Has(keys ...string) bool {
-	for k := range f.pairs {
-		for _, key := range keys {
-			if equalFold(k, key) {
-				return true
-			}
+	for _, key := range keys {
+		left := maxPairs
+		if _, _, ok := f.find(f.raw, key, &left); ok {
+			return true
 		}
 	}
 	return false

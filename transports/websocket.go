@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"reflect"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -78,12 +77,17 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (*WebSoc
 		http.Error(w, http.StatusText(http.StatusNotImplemented), http.StatusNotImplemented)
 		return nil, ErrNoHijack
 	}
-	h := &hijacker{ResponseWriter: w, o: o, direct: direct(w)}
-	if _, err := websocket.Accept(h, r, &acceptOptions); h.conn == nil {
+	h := &hijacker{ResponseWriter: w, o: o}
+	if key, ok := plainUpgrade(w, r); ok {
+		if _, _, err := h.Hijack(); h.conn == nil {
+			return nil, fmt.Errorf("transports: accept websocket: %w", err)
+		}
+		h.conn.answer = answer(w.Header(), key)
+	} else if _, err := websocket.Accept(h, r, &acceptOptions); h.conn == nil {
 		return nil, fmt.Errorf("transports: accept websocket: %w", err)
 	}
 	ws := &WebSocket{conn: h.conn, limit: o.ReadLimit}
-	if !o.HoldAnswer && h.answer != nil {
+	if !o.HoldAnswer && h.conn.answer != nil {
 		_ = ws.SendPrepared(nil) // the reader finds out if that fails
 	}
 	return ws, nil
@@ -100,10 +104,8 @@ var acceptOptions = websocket.AcceptOptions{
 // the library gets it when there is something to do for it.
 type hijacker struct {
 	http.ResponseWriter
-	o      Options
-	conn   *socketConn // nil before
-	direct bool        // the answer is written by us
-	answer []byte      // which that is
+	o    Options
+	conn *socketConn // nil before
 }
 
 // errKept is what the library gets for the connection. What it would tell the
@@ -111,14 +113,9 @@ type hijacker struct {
 var errKept = errors.New("the connection is kept")
 
 // WriteHeader sends the headers at once, also where gin would defer them until
-// a body that does not come. Where nobody else is to see them they are sent past
-// net/http, which spends more on them than a write costs.
+// a body that does not come.
 func (h *hijacker) WriteHeader(status int) {
 	if h.conn != nil {
-		return
-	}
-	if h.direct && status == http.StatusSwitchingProtocols {
-		h.answer = answer(h.Header())
 		return
 	}
 	h.ResponseWriter.WriteHeader(status)
@@ -139,7 +136,6 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	h.conn = newSocketConn(conn, bytes.Clone(early), h.o)
-	h.conn.answer = h.answer
 	return nil, nil, errKept
 }
 
@@ -149,23 +145,6 @@ func (h *hijacker) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	return h.ResponseWriter.Write(b)
-}
-
-// direct reports whether w is net/http's own: there is no middleware around it
-// that would see what goes by.
-func direct(w http.ResponseWriter) bool {
-	t := reflect.TypeOf(w)
-	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "net/http"
-}
-
-// answer is the response that net/http would write, but for the date, which it
-// need not have: RFC 9110 §6.6.1.
-func answer(h http.Header) []byte {
-	b := bytes.NewBuffer(make([]byte, 0, 512))
-	b.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
-	_ = h.Write(b) // to memory
-	b.WriteString("\r\n")
-	return b.Bytes()
 }
 
 func canHijack(w http.ResponseWriter) bool {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/hubwire/hubwire/transports"
@@ -12,6 +13,14 @@ import (
 // dialHeld asks h for an upgrade. Its writes are counted, which hides the bare
 // socket unless there is no counter.
 func dialHeld(t *testing.T, h http.Handler, counter *countingListener) *peer {
+	t.Helper()
+	p := dialAny(t, h, counter)
+	p.write([]byte(upgrade))
+	return p
+}
+
+// dialAny only connects.
+func dialAny(t *testing.T, h http.Handler, counter *countingListener) *peer {
 	t.Helper()
 	server := httptest.NewUnstartedServer(h)
 	if counter != nil {
@@ -25,9 +34,7 @@ func dialHeld(t *testing.T, h http.Handler, counter *countingListener) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	p := newPeer(t, conn)
-	p.write([]byte(upgrade))
-	return p
+	return newPeer(t, conn)
 }
 
 // Whatever is written first takes the answer to the upgrade along.
@@ -130,5 +137,60 @@ func TestSocketAnswerHeader(t *testing.T) {
 	}
 	if seen.status != http.StatusSwitchingProtocols {
 		t.Errorf("middleware saw the status %d", seen.status)
+	}
+}
+
+// What is wrong with a request for an upgrade is refused with the same status
+// whoever would write the answer, and what is unusual is not.
+func TestSocketUpgradeChecks(t *testing.T) {
+	key, version := "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"
+	asks := []string{"Host: h", "Connection: Upgrade", "Upgrade: websocket"}
+	for _, row := range []struct {
+		name, line string
+		header     []string
+		want       int
+	}{
+		{"good", "GET / HTTP/1.1", []string{version, key}, 101},
+		{"HTTP/1.0", "GET / HTTP/1.0", []string{version, key}, 426},
+		{"POST", "POST / HTTP/1.1", []string{version, key, "Content-Length: 0"}, 405},
+		{"no version", "GET / HTTP/1.1", []string{key}, 400},
+		{"another version", "GET / HTTP/1.1", []string{"Sec-WebSocket-Version: 8", key}, 400},
+		{"no key", "GET / HTTP/1.1", []string{version}, 400},
+		{"two keys", "GET / HTTP/1.1", []string{version, key, key}, 400},
+		{"short key", "GET / HTTP/1.1", []string{version, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j"}, 400},
+		{"17 bytes", "GET / HTTP/1.1", []string{version, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQA="}, 400},
+		{"18 bytes", "GET / HTTP/1.1", []string{version, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQAA"}, 400},
+		{"no base64", "GET / HTTP/1.1", []string{version, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j!!=="}, 400},
+	} {
+		for _, who := range []string{"direct", "middleware"} {
+			t.Run(row.name+"/"+who, func(t *testing.T) {
+				accepted := make(chan *transports.WebSocket, 1)
+				p := dialAny(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Upgrade", "something else") // which is not for the client
+					if who == "middleware" {
+						w = &watcher{ResponseWriter: w}
+					}
+					if s, err := transports.AcceptWebSocket(w, r, transports.Options{}); err == nil {
+						accepted <- s
+					}
+				}), nil)
+				lines := append(append([]string{row.line}, asks...), row.header...)
+				p.write([]byte(strings.Join(lines, "\r\n") + "\r\n\r\n"))
+				resp, err := http.ReadResponse(p.r, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if resp.StatusCode != row.want {
+					t.Errorf("status %d, want %d", resp.StatusCode, row.want)
+				}
+				if got := resp.Header.Values("Upgrade"); row.want == 101 && (len(got) != 1 || got[0] != "websocket") {
+					t.Errorf("Upgrade: %q, want websocket once", got)
+				}
+				if row.want == 101 {
+					_ = p.conn.Close()
+					_, _, _ = (<-accepted).Receive()
+				}
+			})
+		}
 	}
 }
