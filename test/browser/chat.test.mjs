@@ -6,7 +6,7 @@ import net from "node:net";
 import path from "node:path";
 import { before } from "node:test";
 import { fileURLToPath } from "node:url";
-import { build, group, patience, Program, scenario, transports } from "./harness.mjs";
+import { build, group, Program, scenario, transports } from "./harness.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
@@ -32,7 +32,6 @@ class Window {
   static async open(scene, name, { room = "lobby", origin = scene.server.url, query = "", viewport } = {}) {
     const peer = await scene.blank({ viewport, reducedMotion: "reduce" });
     const { page } = peer;
-    page.setDefaultTimeout(patience);
     await page.goto(`${origin}/${query}`);
     await page.fill("#name", name);
     await page.fill("#first-room", room);
@@ -50,9 +49,9 @@ class Window {
     await this.page.press("#text", "Enter");
   }
 
-  // sees waits until the conversation in view shows the text.
-  sees(text) {
-    return this.page.locator("#messages").getByText(text, { exact: false }).filter({ visible: true }).last().waitFor();
+  // sees waits until the conversation in view shows the text, so many times.
+  sees(text, times = 1) {
+    return this.page.locator("#messages").getByText(text, { exact: false }).filter({ visible: true }).nth(times - 1).waitFor();
   }
 
   // seesPeople waits until exactly these are listed as being here.
@@ -171,11 +170,12 @@ group("the chat example", () => {
   chat("the switch forces each transport", async (scene) => {
     const ann = await Window.open(scene, "ann");
     const bob = await Window.open(scene, "bob");
-    for (const transport of transports) {
+    await bob.seesPeople("ann", "bob");
+    for (const [i, transport] of transports.entries()) {
       await ann.page.selectOption("#transport", transport);
+      await bob.sees("ann left", i + 1);
+      await bob.sees("ann joined", i + 1);
       await ann.page.waitForSelector(`#app[data-state=connected][data-transport=${transport}]`);
-      await bob.seesPeople("ann", "bob");
-      await ann.sees("joined");
       await ann.say(`over ${transport}`);
       await bob.sees(`over ${transport}`);
       await bob.say(`heard over ${transport}`);

@@ -12,8 +12,13 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-// How long anything may take, in milliseconds.
-export const patience = 20_000;
+// How long anything may take, in milliseconds: no test takes that long on any
+// machine, unless it is broken.
+export const patience = 60_000;
+
+// How long clients wait for a transport, in milliseconds, where the server is not
+// told otherwise.
+export const connectTimeout = 10_000;
 
 export const transports = ["webSockets", "serverSentEvents", "longPolling"];
 
@@ -193,6 +198,16 @@ export class Peer {
     assert.ok(await this.page.evaluate(() => "driver" in window), `no client came up in ${url}`);
   }
 
+  // hangs tells that nothing comes over the transport: the client has waited for it
+  // as soon as it has asked. The page needs a clock.
+  hangs(transport) {
+    this.page.on("request", (request) => {
+      if (/\/(re)?connect$/.test(new URL(request.url()).pathname) && request.url().includes(`transport=${transport}`)) {
+        this.page.clock.fastForward(connectTimeout).catch(() => {}); // The page may be gone.
+      }
+    });
+  }
+
   // connect starts the client: see open in pages/official.js.
   async connect(options) {
     Object.assign(this, await this.page.evaluate((o) => driver.open(o), options));
@@ -267,15 +282,23 @@ class Scene {
   // person's browser would.
   async blank(settings, on = browser) {
     const context = await on.newContext(settings);
+    context.setDefaultTimeout(patience);
     const peer = new Peer(await context.newPage());
     this.peers.push(peer);
     return peer;
   }
 
   // page opens a page with a driver. Without names what the browser lacks, on
-  // is another browser than that of all tests.
-  async page(document, { origin = this.server.url, without = [], on } = {}) {
+  // is another browser than that of all tests. With clock the test moves the time in
+  // the page: see Playwright's Clock.
+  async page(document, { origin = this.server.url, without = [], on, clock, hangs } = {}) {
     const peer = await this.blank({}, on);
+    if (clock || hangs) {
+      await peer.page.clock.install();
+    }
+    if (hangs) {
+      peer.hangs(hangs);
+    }
     for (const name of without) {
       await peer.page.addInitScript((missing) => { delete window[missing]; }, name);
     }
@@ -290,7 +313,7 @@ class Scene {
   }
 
   // restart ends the server, in good order or not, and starts another one in
-  // its place. Both need the same key.
+  // its place. Both need the same key, and an address of their own.
   async restart(flags, { crash }) {
     const { server } = this;
     if (crash) {
@@ -299,7 +322,7 @@ class Scene {
     } else {
       await server.stop();
     }
-    this.server = await new Program(["-addr", new URL(server.url).host, ...flags]).start();
+    this.server = await new Program([...flags, "-addr", new URL(server.url).host]).start();
   }
 
   // explain is what a reader of a failed test wants to know.
@@ -324,6 +347,14 @@ class Scene {
 
 function tail(list, count) {
   return list.length <= count ? list : [`(${list.length - count} before)`, ...list.slice(-count)];
+}
+
+let addresses = 0;
+
+// ownAddress is where a server listens that is started again: nobody else takes
+// its port meanwhile.
+export function ownAddress() {
+  return `127.0.1.${++addresses}:0`;
 }
 
 let title = "";

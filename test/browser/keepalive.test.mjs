@@ -1,6 +1,7 @@
 // A connection on which nothing happens stays, and clients see that it is
 // there. With these times a keep-alive comes every 3 s, and clients count a
-// connection as slow after 4 s of silence.
+// connection as slow after 4 s of silence. In the page 3 s pass with each
+// keep-alive, whenever it comes.
 
 import assert from "node:assert/strict";
 import { group, scenario, twoClients } from "./harness.mjs";
@@ -8,21 +9,23 @@ import { group, scenario, twoClients } from "./harness.mjs";
 const flags = ["-disconnect-timeout", "9s"];
 const hubs = { room: ["addMessage"] };
 
-// pulse counts the keep-alives that reach the page.
-async function pulse(page) {
-  const counted = { beats: 0, beat: () => {} };
+const beats = 3;
+
+// listen stops the page's clock, and returns what waits for the next keep-alive
+// that reaches the page and then puts the clock on.
+async function listen(page) {
+  let now = 0;
+  let beat = () => {};
+  await page.clock.setFixedTime(now);
   const session = await page.context().newCDPSession(page);
-  const count = (data) => {
-    if (data === "{}") {
-      counted.beats++;
-      counted.beat();
-    }
-  };
-  session.on("Network.webSocketFrameReceived", ({ response }) => count(response.payloadData));
-  session.on("Network.eventSourceMessageReceived", ({ data }) => count(data));
+  const hear = (data) => data === "{}" && beat();
+  session.on("Network.webSocketFrameReceived", ({ response }) => hear(response.payloadData));
+  session.on("Network.eventSourceMessageReceived", ({ data }) => hear(data));
   await session.send("Network.enable");
-  counted.next = () => new Promise((resolve) => { counted.beat = resolve; });
-  return counted;
+  return async () => {
+    await new Promise((resolve) => { beat = resolve; });
+    await page.clock.setFixedTime(now += 3000);
+  };
 }
 
 async function assertUndisturbed(peer) {
@@ -34,11 +37,11 @@ group("keep-alives", () => {
   for (const [client, document] of Object.entries(twoClients)) {
     for (const transport of ["webSockets", "serverSentEvents"]) {
       scenario(`${client} on ${transport}, idle`, flags, async (scene) => {
-        const ann = await scene.page(document);
-        const heart = await pulse(ann.page);
+        const ann = await scene.page(document, { clock: true });
+        const next = await listen(ann.page);
         await ann.connect({ url: "/signalr", transports: transport, hubs });
-        while (heart.beats < 2) {
-          await heart.next();
+        for (let n = 0; n < beats; n++) {
+          await next();
         }
         await assertUndisturbed(ann);
       });
@@ -47,11 +50,16 @@ group("keep-alives", () => {
 
   // The official client takes results for no sign of life.
   scenario("the official client on webSockets, with nothing but results", flags, async (scene) => {
-    const ann = await scene.page("official.html");
-    const heart = await pulse(ann.page);
+    const ann = await scene.page("official.html", { clock: true });
+    const next = await listen(ann.page);
     await ann.connect({ url: "/signalr", transports: "webSockets", hubs });
-    while (heart.beats < 2) {
-      assert.equal(await ann.invoke("room", "add", 1, 1), 2);
+    for (let n = 0; n < beats; n++) {
+      let came = false;
+      const coming = next().then(() => { came = true; });
+      while (!came) {
+        assert.equal(await ann.invoke("room", "add", 1, 1), 2);
+      }
+      await coming;
     }
     await assertUndisturbed(ann);
   });

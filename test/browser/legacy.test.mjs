@@ -10,10 +10,11 @@ const text = "</script><script>document.title = 'taken over'</script> \u2028 'si
 const ways = [
   {
     name: "foreverFrame",
-    // An iframe does not tell that its connection broke: the client goes by
-    // the keep-alives, here every 4 s.
-    flags: ["-disconnect-timeout", "12s"],
-    options: () => ({ transports: "foreverFrame", without: ["EventSource"] }),
+    flags: [],
+    options: () => ({ transports: "foreverFrame", without: ["EventSource"], clock: true }),
+    // An iframe does not tell that its connection broke: the client goes by the
+    // keep-alives, one each 10 s.
+    notice: (page) => page.clock.fastForward(20_000),
   },
   {
     name: "JSONP long polling from another origin",
@@ -26,7 +27,7 @@ const ways = [
 ];
 
 group("old browsers", () => {
-  for (const { name, flags, options, tolerated } of ways) {
+  for (const { name, flags, options, tolerated, notice } of ways) {
     scenario(`${name}: calls and messages`, flags, async (scene) => {
       const ann = await scene.peer("official.html", { hubs, query: { user: "ann" }, ...options(scene.server) });
       ann.tolerated = tolerated;
@@ -50,6 +51,7 @@ group("old browsers", () => {
       await scene.server.command("publish", { group: "lobby", from: 1, to: 10 });
       await ann.messages(10);
       await scene.server.command("down");
+      await notice?.(ann.page);
       await ann.wait("is reconnecting");
       await scene.server.command("publish", { group: "lobby", from: 11, to: 60 });
       await scene.server.command("up");

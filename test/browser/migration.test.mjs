@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
-import { build, group, patience, Program, scenario } from "./harness.mjs";
+import { build, group, ownAddress, Program, scenario } from "./harness.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const text = readFileSync(path.join(here, "../../docs/migration.md"), "utf8");
@@ -47,7 +47,7 @@ class Board extends Program {
 
   // Flags are what the program finds in its environment.
   constructor(flags) {
-    super([], { cwd: site, env: { ADDR: "127.0.0.1:0", HUBWIRE_KEY: "k".repeat(32), ...flags } });
+    super([], { cwd: site, env: { ADDR: ownAddress(), HUBWIRE_KEY: "k".repeat(32), ...flags } });
   }
 
   read(line) {
@@ -68,7 +68,6 @@ class Board extends Program {
 class Page {
   static async open(scene, name, file) {
     const { page } = await scene.blank();
-    page.setDefaultTimeout(patience);
     await page.addInitScript(() => {
       Math.random = () => 0;
       window.said = []; // What #state says, some of which is soon over.

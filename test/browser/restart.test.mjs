@@ -2,15 +2,16 @@
 // the new one by themselves, as who they were, in the groups where they were.
 
 import assert from "node:assert/strict";
-import { group, numbers, scenario, transports, twoClients } from "./harness.mjs";
+import { group, numbers, ownAddress, scenario, transports, twoClients } from "./harness.mjs";
 
 const hubs = { room: ["numbered"] };
-const flags = ["-key", "0123456789abcdef0123456789abcdef"];
+const key = "0123456789abcdef0123456789abcdef";
 
 group("the server is started again", () => {
   for (const [client, document] of Object.entries(twoClients)) {
     for (const transport of transports) {
       for (const crash of [false, true]) {
+        const flags = ["-key", key, "-addr", ownAddress()];
         scenario(`${client} on ${transport}, after ${crash ? "a crash" : "a shutdown"}`, flags, async (scene) => {
           const ann = await scene.peer(document, { transports: transport, hubs, query: { user: "ann" } });
           await ann.invoke("room", "join", "lobby");

@@ -240,14 +240,17 @@ func (r Room) Trickle(c *hub.Call[RoomClient]) <-chan int {
 	return numbers
 }
 
-// Pulse streams numbers, one after each while, until nobody wants more.
-func (Room) Pulse(c *hub.Call[RoomClient], milliseconds int) iter.Seq2[int, error] {
+// Pulse streams numbers, one after each while, until nobody wants more or the test
+// says so.
+func (r Room) Pulse(c *hub.Call[RoomClient], milliseconds int) iter.Seq2[int, error] {
 	return func(yield func(int, error) bool) {
 		every := time.NewTicker(time.Duration(milliseconds) * time.Millisecond)
 		defer every.Stop()
 		for n := 1; yield(n, nil); n++ {
 			select {
 			case <-every.C:
+			case <-r.release:
+				return
 			case <-c.Done():
 				return
 			}

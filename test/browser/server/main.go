@@ -70,9 +70,6 @@ func run() error {
 
 const anyPort = "127.0.0.1:0"
 
-// patience is what tests have with a slow machine, as in harness.mjs.
-const patience = 20 * time.Second
-
 func parseFlags() (addr string, options hub.Options, front *proxy) {
 	front = new(proxy)
 	flag.StringVar(&addr, "addr", anyPort, "where to listen")
@@ -84,7 +81,7 @@ func parseFlags() (addr string, options hub.Options, front *proxy) {
 	flag.Func("refuse", "transports that the proxy in front turns down", kinds(&front.refuse))
 	flag.Func("swallow", "transports that the proxy in front swallows", kinds(&front.swallow))
 	flag.DurationVar(&options.DisconnectTimeout, "disconnect-timeout", 0, "see hub.Options")
-	flag.DurationVar(&options.TransportConnectTimeout, "transport-connect-timeout", patience, "see hub.Options")
+	flag.DurationVar(&options.TransportConnectTimeout, "transport-connect-timeout", 10*time.Second, "see hub.Options")
 	flag.DurationVar(&options.ConnectionTimeout, "connection-timeout", 0, "see hub.Options")
 	flag.BoolVar(&options.JSONP, "jsonp", false, "see hub.Options")
 	flag.Parse()
