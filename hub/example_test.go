@@ -47,7 +47,7 @@ func Example() {
 	defer response.Body.Close()
 	fmt.Println(response.Status)
 
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	fmt.Println(server.Shutdown(ctx))
 	// Output:

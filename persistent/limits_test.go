@@ -145,7 +145,7 @@ func TestSlowBodies(t *testing.T) {
 			s.must(err)
 			_, err = io.WriteString(conn, "POST "+address.RequestURI()+" HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\ndata=")
 			s.must(err)
-			s.must(conn.SetReadDeadline(time.Now().Add(10 * time.Second)))
+			s.must(conn.SetReadDeadline(time.Now().Add(classictest.Patience)))
 			answer, err := io.ReadAll(conn)
 			if err != nil {
 				t.Errorf("the connection is held: %v", err)

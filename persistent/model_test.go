@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hubwire/hubwire/persistent"
 	"github.com/hubwire/hubwire/persistent/classic/classictest"
@@ -34,7 +35,7 @@ type member struct {
 }
 
 func runModel(t *testing.T, rng *rand.Rand) {
-	s := start(t, persistent.Handler{}, persistent.Options{})
+	s := start(t, persistent.Handler{}, persistent.Options{DisconnectTimeout: time.Hour}) // nobody is away for longer
 	transports := []string{"webSockets", "serverSentEvents", "longPolling"}
 	var members []*member
 	for range 12 {

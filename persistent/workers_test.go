@@ -1,10 +1,13 @@
 package persistent
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // The timer may go off while the workers are closed, and sweep after that.
 func TestSweepAfterClose(t *testing.T) {
-	var p workers
+	p := workers{timer: time.NewTimer(time.Hour)} // which does nothing: the test sweeps
 	q := Queue{workers: &p}
 	done := make(chan struct{})
 	q.Do(func() { close(done) })

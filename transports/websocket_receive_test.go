@@ -98,15 +98,16 @@ func randomFrames(r *rand.Rand) (wire []byte) {
 // Who receives is told once that nothing comes, and not before something came.
 func TestSocketIdle(t *testing.T) {
 	p, s := connect(t, transports.Options{IdleTimeout: 20 * time.Millisecond})
+	wantLate := func(why string) {
+		defer time.AfterFunc(100*time.Millisecond, func() { p.write(frame(fin|opText, "late")) }).Stop()
+		wantMessage(t, s, why, "late", false)
+	}
+	wantLate("the first message")
 	for range 3 {
-		p.write(frame(fin|opText, "one"))
-		wantMessage(t, s, "a message", "one", false)
 		if _, _, err := s.Receive(); err != transports.ErrIdle {
 			t.Fatalf("silence: got %v, want ErrIdle", err)
 		}
-		late := time.AfterFunc(100*time.Millisecond, func() { p.write(frame(fin|opText, "late")) })
-		defer late.Stop()
-		wantMessage(t, s, "a message after more silence", "late", false)
+		wantLate("a message after more silence")
 	}
 }
 

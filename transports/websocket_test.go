@@ -157,7 +157,7 @@ func dial(t *testing.T, server *httptest.Server, h *sockets) (*peer, *transports
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute)) // when something hangs
 	p := newPeer(t, conn)
 	p.write([]byte(upgrade))
 	p.wantUpgrade()
@@ -169,6 +169,14 @@ func dial(t *testing.T, server *httptest.Server, h *sockets) (*peer, *transports
 		}
 	})
 	return p, s
+}
+
+// timeless runs a test of sockets in a bubble of testing/synctest: who waits for
+// a socket there keeps time from passing. So nothing is given up for taking too
+// long, however busy the machine is.
+func timeless(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
 }
 
 // bubble has run called with the two ends of a WebSocket over a pipe, where
@@ -384,24 +392,26 @@ func testSocketReadLimit(t *testing.T, connect connector) {
 			{fin | opBinary, 0x80 | 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 1001)}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			p, s := connect(t, transports.Options{ReadLimit: 1000})
-			p.write(frame(fin|opText, strings.Repeat("x", 1000)))
-			wantMessage(t, s, "as large as may be", strings.Repeat("x", 1000), false)
-			sent := make(chan struct{})
-			go func() {
-				p.write(row.frames...)
-				close(sent)
-			}()
-			received := make(chan struct{})
-			go func() {
-				wantReceiveError(t, s, "too large", transports.ErrMessageTooBig)
-				close(received)
-			}()
-			p.wantBytes("close frame", tooBig)
-			<-sent
-			_ = p.conn.(*net.TCPConn).CloseWrite()
-			p.wantEOF("all was taken: no reset, which may overtake the close frame")
-			<-received
+			timeless(t, func(t *testing.T) {
+				p, s := connect(t, transports.Options{ReadLimit: 1000})
+				p.write(frame(fin|opText, strings.Repeat("x", 1000)))
+				wantMessage(t, s, "as large as may be", strings.Repeat("x", 1000), false)
+				sent := make(chan struct{})
+				go func() {
+					p.write(row.frames...)
+					close(sent)
+				}()
+				received := make(chan struct{})
+				go func() {
+					wantReceiveError(t, s, "too large", transports.ErrMessageTooBig)
+					close(received)
+				}()
+				p.wantBytes("close frame", tooBig)
+				<-sent
+				_ = p.conn.(*net.TCPConn).CloseWrite()
+				p.wantEOF("all was taken: no reset, which may overtake the close frame")
+				<-received
+			})
 		})
 	}
 }

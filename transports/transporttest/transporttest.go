@@ -50,8 +50,9 @@ type Client interface {
 	Close()
 }
 
-// patience bounds what should happen at once.
-const patience = 10 * time.Second
+// patience bounds what should happen at once: nothing but what hangs takes that
+// long.
+const patience = 2 * time.Minute
 
 // Run runs the suite, each test as a subtest of t.
 func Run(t *testing.T, tr Transport) {
@@ -322,12 +323,17 @@ func testCloseUnblocks(t *testing.T, tr Transport) {
 	})
 	s := <-sending
 	time.Sleep(20 * time.Millisecond) // Nothing tells that a write has stalled.
-	start := time.Now()
-	s.Close()
-	if d := time.Since(start); d > patience/2 {
-		t.Errorf("close took %v", d)
-	}
+	closed := make(chan struct{})
+	go func() {
+		s.Close()
+		close(closed)
+	}()
 	x.wantEnd("close during a stalled send")
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		t.Error("close does not return")
+	}
 }
 
 func testCloseDuringSends(t *testing.T, tr Transport) {
@@ -359,7 +365,7 @@ func testCloseDuringSends(t *testing.T, tr Transport) {
 }
 
 func testWriteTimeout(t *testing.T, tr Transport) {
-	x := open(t, tr, transports.Options{WriteTimeout: 50 * time.Millisecond}, func(s transports.Stream) error {
+	x := open(t, tr, transports.Options{WriteTimeout: time.Second}, func(s transports.Stream) error {
 		if err := s.Send([][]byte{stall}); !errors.Is(err, transports.ErrWriteTimeout) {
 			return fmt.Errorf("stalled send: got %v, want ErrWriteTimeout", err)
 		}

@@ -16,7 +16,7 @@ import (
 
 // Patience is how long a read waits for the server, unless the client says
 // otherwise.
-const Patience = 20 * time.Second
+const Patience = 2 * time.Minute
 
 // A Client is one SignalR 2 client. Its fields may be changed between steps.
 type Client struct {
