@@ -22,7 +22,7 @@ import (
 // Its owner calls Receive until that returns an error: without a reader pings
 // are not answered, and the peer's close frame is not seen.
 type WebSocket struct {
-	conn   *socketConn
+	conn   socketConn
 	limit  int64
 	binary atomic.Bool
 
@@ -79,18 +79,17 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o Options) (*WebSoc
 	}
 	h := &hijacker{ResponseWriter: w, o: o}
 	if key, ok := plainUpgrade(w, r); ok {
-		if _, _, err := h.Hijack(); h.conn == nil {
+		if _, _, err := h.Hijack(); h.kept == nil {
 			return nil, fmt.Errorf("transports: accept websocket: %w", err)
 		}
-		h.conn.answer = answer(w.Header(), key)
-	} else if _, err := websocket.Accept(h, r, &acceptOptions); h.conn == nil {
+		h.kept.conn.answer = answer(w.Header(), key)
+	} else if _, err := websocket.Accept(h, r, &acceptOptions); h.kept == nil {
 		return nil, fmt.Errorf("transports: accept websocket: %w", err)
 	}
-	ws := &WebSocket{conn: h.conn, limit: o.ReadLimit}
-	if !o.HoldAnswer && h.conn.answer != nil {
-		_ = ws.SendPrepared(nil) // the reader finds out if that fails
+	if !o.HoldAnswer && h.kept.conn.answer != nil {
+		_ = h.kept.SendPrepared(nil) // the reader finds out if that fails
 	}
-	return ws, nil
+	return h.kept, nil
 }
 
 var acceptOptions = websocket.AcceptOptions{
@@ -105,7 +104,7 @@ var acceptOptions = websocket.AcceptOptions{
 type hijacker struct {
 	http.ResponseWriter
 	o    Options
-	conn *socketConn // nil before
+	kept *WebSocket // nil before
 }
 
 // errKept is what the library gets for the connection. What it would tell the
@@ -115,7 +114,7 @@ var errKept = errors.New("the connection is kept")
 // WriteHeader sends the headers at once, also where gin would defer them until
 // a body that does not come.
 func (h *hijacker) WriteHeader(status int) {
-	if h.conn != nil {
+	if h.kept != nil {
 		return
 	}
 	h.ResponseWriter.WriteHeader(status)
@@ -135,13 +134,14 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	h.conn = newSocketConn(conn, bytes.Clone(early), h.o)
+	h.kept = &WebSocket{limit: h.o.ReadLimit}
+	h.kept.conn.open(conn, bytes.Clone(early), h.o)
 	return nil, nil, errKept
 }
 
 // Write implements http.ResponseWriter.
 func (h *hijacker) Write(b []byte) (int, error) {
-	if h.conn != nil {
+	if h.kept != nil {
 		return len(b), nil
 	}
 	return h.ResponseWriter.Write(b)

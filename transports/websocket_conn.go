@@ -43,30 +43,47 @@ const (
 //
 // What each small write looks at stands first, and close together.
 type socketConn struct {
-	mu      sync.Mutex // Not held during I/O. It guards what has no other owner.
-	writing bool
-	closing bool   // A close frame is written or left: nothing follows it.
-	closed  bool   // By us, with close.
-	broken  error  // The first error of a write.
-	answer  []byte // To the upgrade, until it is written. Owned by who writes.
+	mu       sync.Mutex // Not held during I/O. It guards what has no other owner.
+	writing  bool
+	closing  bool          // A close frame is written or left: nothing follows it.
+	closed   bool          // By us, with close.
+	broken   error         // The first error of a write.
+	answer   []byte        // To the upgrade, until it is written. Owned by who writes.
+	idle     chan struct{} // Nil unless somebody waits for the end of the writing.
+	pong     []byte        // Left to the writer.
+	farewell []byte        // The close frame, left to the writer.
+
+	in input // Owned by the reader.
 
 	net.Conn
-	timeout time.Duration // Immutable.
-	in      input         // Owned by the reader.
-
-	pong     []byte      // Left to the writer.
-	farewell []byte      // The close frame, left to the writer.
-	idle     sync.Cond   // On mu: writing may have ended.
-	deadline time.Time   // Of the write, or of an earlier one.
-	linger   *time.Timer // Closes the connection.
+	timeout  time.Duration // Immutable.
+	deadline time.Time     // Of the write, or of an earlier one.
+	linger   *time.Timer   // Closes the connection.
 }
 
-// newSocketConn is given what net/http has read after the upgrade request.
-func newSocketConn(conn net.Conn, early []byte, o Options) *socketConn {
-	c := &socketConn{Conn: conn, timeout: o.WriteTimeout}
-	c.in = input{conn: conn, raw: socketOf(conn), idle: o.IdleTimeout, rest: early}
-	c.idle.L = &c.mu
-	return c
+// open is given what net/http has read after the upgrade request.
+func (c *socketConn) open(conn net.Conn, early []byte, o Options) {
+	c.Conn, c.timeout = conn, o.WriteTimeout
+	c.in = input{raw: socketOf(conn), conn: conn, idle: o.IdleTimeout, rest: early}
+}
+
+// awaitIdle lets go of mu until the writing may have ended.
+func (c *socketConn) awaitIdle() {
+	if c.idle == nil {
+		c.idle = make(chan struct{})
+	}
+	idle := c.idle
+	c.mu.Unlock()
+	<-idle
+	c.mu.Lock()
+}
+
+// tellIdle has who waits look again. The caller holds mu.
+func (c *socketConn) tellIdle() {
+	if c.idle != nil {
+		close(c.idle)
+		c.idle = nil
+	}
 }
 
 // Read is called by the library.
@@ -133,7 +150,7 @@ func (c *socketConn) acquire() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.writing && !c.closing && c.broken == nil {
-		c.idle.Wait()
+		c.awaitIdle()
 	}
 	switch {
 	case c.closing:
@@ -168,7 +185,7 @@ func (c *socketConn) end(err error) error {
 		frame := c.takeLeft()
 		if frame == nil {
 			c.writing = false
-			c.idle.Broadcast()
+			c.tellIdle()
 			if result != nil && c.closing {
 				result = ErrClosed
 			}
@@ -187,7 +204,7 @@ func (c *socketConn) settle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.writing {
-		c.idle.Wait()
+		c.awaitIdle()
 	}
 }
 
@@ -235,7 +252,7 @@ func (c *socketConn) close(code int, reason string) {
 	frame := appendCloseFrame(nil, code, reason)
 	if c.writing {
 		c.leave(frame)
-		c.idle.Broadcast()
+		c.tellIdle()
 		c.mu.Unlock()
 		return
 	}

@@ -29,7 +29,8 @@ func (s *strict) Write(b []byte) (int, error) {
 func TestDeadlineOfWhatHasToWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := new(strict)
-		c := newSocketConn(conn, nil, Options{WriteTimeout: time.Minute})
+		c := new(socketConn)
+		c.open(conn, nil, Options{WriteTimeout: time.Minute})
 		try := func() {
 			if !c.tryAcquire() {
 				t.Fatal("somebody is writing")

@@ -13,8 +13,8 @@ import (
 
 // An input is where a WebSocket reads from. It belongs to the reader.
 type input struct {
-	conn net.Conn        // Immutable.
 	raw  syscall.RawConn // Immutable; nil if conn is not a bare socket.
+	conn net.Conn        // Immutable.
 	idle time.Duration   // Immutable; 0 for none.
 
 	rest []byte  // What has come and is not used; at first, what net/http has read.

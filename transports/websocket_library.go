@@ -75,7 +75,7 @@ func (u *upgraded) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // reader returns the library's reader of the next message.
 func (s *WebSocket) reader() (kind websocket.MessageType, r io.Reader, err error) {
 	if s.library == nil {
-		if s.library, err = newLibrary(s.conn); err != nil {
+		if s.library, err = newLibrary(&s.conn); err != nil {
 			return 0, nil, err // cannot happen
 		}
 	}

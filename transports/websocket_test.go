@@ -501,6 +501,7 @@ func TestSocketSendDuringPong(t *testing.T) {
 		synctest.Wait() // The pong is being written.
 		sent := make(chan error)
 		go func() { sent <- s.Send([][]byte{[]byte("x")}) }()
+		synctest.Wait() // The message waits behind it.
 		p.wantBytes("pong and message", []byte("\x8a\x01p\x81\x01x"))
 		if err := <-sent; err != nil {
 			t.Errorf("send: %v", err)

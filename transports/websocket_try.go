@@ -96,6 +96,6 @@ func (c *socketConn) endAtOnce() bool {
 		return false
 	}
 	c.writing = false
-	c.idle.Broadcast()
+	c.tellIdle()
 	return true
 }
