@@ -13,29 +13,32 @@ import (
 )
 
 // An attachment is an exchange in use by a connection, from Attach to its end.
+//
+// What each small write looks at stands first, here as in outbox and in Conn: of
+// thousands of them nothing is in the cache of the processor.
 type attachment struct {
 	// Immutable after Attach.
 	conn  *Conn
+	trier transports.Trier // not nil: the flusher writes, and they only where it would wait
 	x     exchange
-	from  uint64 // where in the log it starts
-	since time.Time
-
-	keepAlive time.Duration    // 0 for none
-	spawned   bool             // writers are goroutines of ours
-	trier     transports.Trier // not nil: the flusher writes, and they only where it would wait
-	writer    func()           // nil: what they do, made once, since a go statement with a receiver allocates
-	signal    chan struct{}    // nil: wakes Run; holds one, so that a wake is never lost
-
-	// Owned by the writer.
-	told uint64 // the place in the log that the client was told last
 
 	behind *attachment // guarded by the flusher's mu
 
+	told uint64 // the place in the log that the client was told last; owned by the writer
+
 	// Guarded by the outbox's mu.
+	lastFrame     time.Time
 	replayed      int // entries that were missed: they do not count as slow
 	replayedBytes int
-	lastFrame     time.Time
 	held          bool // the client has been shown that it has to wait, or need not be
+
+	// Immutable after Attach.
+	from      uint64 // where in the log it starts
+	since     time.Time
+	keepAlive time.Duration // 0 for none
+	spawned   bool          // writers are goroutines of ours
+	writer    func()        // nil: what they do, made once, since a go statement with a receiver allocates
+	signal    chan struct{} // nil: wakes Run; holds one, so that a wake is never lost
 
 	once  sync.Once
 	ended atomic.Bool   // by end
@@ -112,14 +115,16 @@ func (a *attachment) Spawn() {
 // tryOpen is open for a stream that can be tried, and what follows goes the way
 // of everything else.
 func (a *attachment) tryOpen() {
-	if frames := a.opening(); frames != nil {
-		if rest := a.trier.TryPrepared(a.trier.Prepare(nil, frames)); rest != nil {
-			a.goOn(func() bool { return a.opened(rest()) })
-			return
+	frames := a.opening()
+	if frames == nil {
+		if a.conn.out.more(a) {
+			a.wake()
 		}
-		a.opened(nil)
+		return
 	}
-	if a.conn.out.more(a) {
+	if rest := a.trier.TryPrepared(a.trier.Prepare(nil, frames)); rest != nil {
+		a.goOn(func() bool { return a.opened(rest()) })
+	} else if a.opened(nil) {
 		a.wake()
 	}
 }
@@ -149,8 +154,8 @@ func (a *attachment) Run(ctx context.Context) error {
 	}
 }
 
-// open writes what comes before the first batch. It reports whether batches
-// may follow.
+// open writes what comes before the first batch. It reports whether there may be
+// more.
 func (a *attachment) open() bool {
 	frames := a.opening()
 	if frames == nil {
@@ -170,18 +175,17 @@ func (a *attachment) opening() [][]byte {
 	return a.x.Framer.Opening(a.cursor(a.from))
 }
 
-// opened notes what came of writing that. It reports whether batches may follow.
+// opened notes what came of writing that. It reports whether there is more.
 func (a *attachment) opened(err error) bool {
 	if err != nil {
 		a.end(err)
 		return false
 	}
-	a.conn.out.wrote(a, a.from, true)
+	more := a.conn.out.wrote(a, a.from, true)
 	if a.x.Once {
 		a.end(errAnswered)
-		return false
 	}
-	return true
+	return more
 }
 
 // drain writes until there is nothing more to write.
@@ -223,21 +227,21 @@ func (a *attachment) hold() bool {
 	return true
 }
 
-// sent notes what came of writing b. It reports whether there may be more.
+// sent notes what came of writing b. It reports whether there is more.
 func (a *attachment) sent(b batch, at uint64, frame bool, err error) bool {
 	if err != nil {
 		a.end(err)
 		return false
 	}
 	a.told = at
-	a.conn.out.wrote(a, at, frame)
+	more := a.conn.out.wrote(a, at, frame)
 	if b.whole {
 		giveBack(b.entries)
 	}
 	if b.last {
 		a.end(errAnswered)
 	}
-	return !b.last
+	return more
 }
 
 // after returns where a client is that has had b, and whether b tells it so:
@@ -301,7 +305,7 @@ func (c *Conn) answer(only *attachment, p messagelog.Payload) {
 	case !write:
 	case !a.spawned:
 		a.wake()
-	case a.step() && c.out.more(a):
+	case a.step():
 		a.wake()
 	}
 }

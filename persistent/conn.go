@@ -22,6 +22,11 @@ import (
 type Conn struct {
 	// Immutable after open.
 	endpoint *Endpoint
+
+	last uint64 // the newest entry that was delivered; guarded by the endpoint's mu
+	out  outbox
+
+	// Immutable after open.
 	id       string
 	owner    string        // whom it counts for
 	pace     *rate.Limiter // of incoming messages, nil for no bound
@@ -39,12 +44,10 @@ type Conn struct {
 	// Guarded by the endpoint's mu.
 	subs   []*subscription
 	groups []string // never overwritten, only replaced
-	last   uint64   // the newest entry that was delivered
 	newest uint64   // the ticket of the newest exchange
 	usage  usage
 	over   chan struct{} // made when it times out, closed when the program has been told
 
-	out   outbox
 	alive aliveState
 	start startState
 

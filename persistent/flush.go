@@ -101,7 +101,7 @@ func (a *attachment) flush() {
 		return
 	}
 	f.release()
-	if a.sent(b, at, frame, nil) && a.conn.out.more(a) {
+	if a.sent(b, at, frame, nil) {
 		a.wake()
 	}
 }

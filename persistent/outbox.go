@@ -47,37 +47,38 @@ type limits struct{ entries, bytes int }
 // lying, and there is one writer at a time.
 type outbox struct {
 	limits limits // immutable
-	keeps  bool   // immutable: replies wait for an exchange
 
-	mu      sync.Mutex
-	att     *attachment
-	leaving *attachment // has taken its last batch, or was too slow, and has not ended yet
-	items   []*messagelog.Entry
-	bytes   int
-	busy    bool
-	held    bool // what was missed is being read; items wait behind it
-	gap     bool // the next batch must tell of lost messages
+	mu    sync.Mutex
+	att   *attachment
+	items []*messagelog.Entry
+	bytes int
+	busy  bool
+	held  bool // what was missed is being read; items wait behind it
+	gap   bool // the next batch must tell of lost messages
 
-	paused bool   // the exchange takes nothing for now
-	kept   []kept // replies without an exchange
-	weight int    // the bytes in kept
+	paused bool // the exchange takes nothing for now
+	keeps  bool // immutable: replies wait for an exchange
+
+	// A deadline has passed: the writer has to say something.
+	keepAlive, idle, hold bool
 
 	// The connection is no more; the exchange ends when all is written.
 	ending bool
 	why    dialect.Ending
 
-	// A deadline has passed: the writer has to say something.
-	keepAlive, idle, hold bool
-
-	// vacant is since when there is no exchange, if there is none.
-	vacant time.Time
-
 	// written is where the client is, as far as the server knows: what an
 	// exchange without a cursor goes on from. It stands still until the
 	// connection has started, since a transport that is given up before that
 	// is no proof of anything.
-	written uint64
 	settled bool
+	written uint64
+
+	leaving *attachment // has taken its last batch, or was too slow, and has not ended yet
+	kept    []kept      // replies without an exchange
+	weight  int         // the bytes in kept
+
+	// vacant is since when there is no exchange, if there is none.
+	vacant time.Time
 }
 
 // push queues an entry of the log. It never blocks. A client that reads too
@@ -316,6 +317,11 @@ func (o *outbox) resume(a *attachment) (wake bool) {
 func (o *outbox) more(a *attachment) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.goesOn(a)
+}
+
+// goesOn is more with mu held.
+func (o *outbox) goesOn(a *attachment) bool {
 	if o.att != a {
 		return false
 	}
@@ -460,8 +466,9 @@ func (o *outbox) place() uint64 {
 	return o.written
 }
 
-// wrote notes that the client has been sent everything up to seq.
-func (o *outbox) wrote(a *attachment, seq uint64, frame bool) {
+// wrote notes that the client has been sent everything up to seq. It reports
+// whether there is more to write, and otherwise lets the writer go.
+func (o *outbox) wrote(a *attachment, seq uint64, frame bool) (more bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.settled {
@@ -470,6 +477,7 @@ func (o *outbox) wrote(a *attachment, seq uint64, frame bool) {
 	if frame {
 		a.lastFrame = time.Now()
 	}
+	return o.goesOn(a)
 }
 
 // detach takes a off. It reports whether a was in use.
