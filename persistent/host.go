@@ -105,6 +105,18 @@ func (h host) Context() context.Context { return h.ctx }
 // Go implements dialect.Host.
 func (h host) Go(f func()) { h.spawn(f) }
 
+// Do implements dialect.Host.
+func (h host) Do(f func()) {
+	if !h.begin() {
+		f()
+		return
+	}
+	h.workers.run(job{first: func() {
+		defer h.work.Done()
+		f()
+	}})
+}
+
 // spawn runs f on a goroutine that Shutdown waits for. What a late f serves has
 // ended, so that it is run at once.
 func (e *Endpoint) spawn(f func()) {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// workers are the goroutines that run the queues of an endpoint's connections.
+// workers are the goroutines that run the queues of an endpoint's connections,
+// and whatever else is soon done.
 // One that has nothing more to do waits for a moment for more, since its stack
 // has grown: in a new goroutine a call spends a quarter of its time on that.
 // The zero workers are ready for use.
@@ -25,9 +26,10 @@ const (
 	workerPatience = time.Second
 )
 
-// A job is the first function for a queue. One without ends the worker.
+// A job is the first function for a queue, or one by itself. One without a
+// function ends the worker.
 type job struct {
-	queue *Queue
+	queue *Queue // nil for a function by itself
 	first func()
 	gone  *sync.WaitGroup // told of the end
 }
@@ -52,11 +54,15 @@ func (p *workers) run(j job) {
 func (p *workers) work(j job) {
 	next := make(chan job, 1) // so that nobody waits for a worker to listen
 	for {
-		j.queue.work(j.first)
+		if j.queue != nil {
+			j.queue.work(j.first)
+		} else {
+			j.first()
+		}
 		if !p.rest(next) {
 			return
 		}
-		if j = <-next; j.queue == nil {
+		if j = <-next; j.first == nil {
 			j.gone.Done()
 			return
 		}

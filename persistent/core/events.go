@@ -79,12 +79,12 @@ func (l *link) streamEvents(ctx context.Context, stream *transports.EventStream)
 // connection.
 func (l *link) shaken(ctx context.Context) bool {
 	for {
-		at, moved := l.state()
+		at := l.at()
 		if at > shaking {
 			return at != ended
 		}
 		select {
-		case <-moved:
+		case <-l.past(at):
 		case <-ctx.Done():
 			return false
 		}

@@ -38,7 +38,7 @@ func reply(m *messagelog.Entry) bool { return m.Seq == 0 }
 
 // Opening returns the answer to the handshake, in the first exchange.
 func (f *framer) Opening(messagelog.Cursor) [][]byte {
-	if at, _ := f.link.state(); at == ended && f.once {
+	if f.once && f.link.at() == ended {
 		return nil // a poll says it all at once
 	}
 	if hello := f.link.greeting(); hello != nil {

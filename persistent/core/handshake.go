@@ -32,9 +32,24 @@ const (
 	handshakeClosing  = "The server is shutting down."
 )
 
+// usual are the handshakes that clients send. To decode one takes longer than
+// all else that is done about it, not least since the stack has to grow for it.
+var usual = map[string]struct {
+	format  *format
+	version int
+}{
+	`{"protocol":"json","version":1}`:        {jsonFormat, 1},
+	`{"protocol":"json","version":2}`:        {jsonFormat, 2},
+	`{"protocol":"messagepack","version":1}`: {messagePackFormat, 1},
+	`{"protocol":"messagepack","version":2}`: {messagePackFormat, 2},
+}
+
 // readHandshake reads a handshake request. What is wrong with it is for the
 // client to see.
 func readHandshake(text []byte, kind transports.Kind) (f *format, version int, problem string) {
+	if u, ok := usual[string(text)]; ok && kind == transports.WebSockets { // which takes any format
+		return u.format, u.version, ""
+	}
 	var m struct {
 		Protocol *string `json:"protocol"`
 		Version  *int    `json:"version"`

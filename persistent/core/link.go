@@ -38,7 +38,6 @@ type link struct {
 	expires time.Time // of the token
 	named   bool      // it has a token, and stands in the table
 
-	posts chan struct{} // holds one while the body of a POST is read
 	input input
 	track *track       // nil unless the connection is stateful
 	heard atomic.Int64 // when the client last said something, in ns
@@ -47,9 +46,10 @@ type link struct {
 	greeted atomic.Bool // the answer to the handshake is written, or will be
 	torn    atomic.Bool // messages are missing: none is written any more
 
-	mu    sync.Mutex // guards what follows; nothing is called with it held
+	mu    sync.Mutex    // guards what follows; nothing is called with it held
+	posts chan struct{} // holds one while the body of a POST is read; nil before the first
 	phase phase
-	moved chan struct{} // closed when the phase changes
+	moved chan struct{} // closed when the phase changes; nil if nobody waits for that
 
 	kind      transports.Kind // 0 while waiting
 	request   *http.Request
@@ -58,8 +58,8 @@ type link struct {
 	conn      dialect.Connection // from the handshake on
 	socket    *socket            // the current one
 	poll      *poll              // the one that is held
-	handshake *time.Timer
-	silence   *time.Timer // armed with the client's first ping
+	handshake *time.Timer        // for the transport, and then for the handshake
+	silence   *time.Timer        // armed with the client's first ping
 	expiry    *time.Timer
 	detached  func() bool // forgets the host's shutdown
 
@@ -102,15 +102,13 @@ func (d *Dialect) newLink(h dialect.Host, t ticket, token string) *link {
 		host:    h,
 		key:     t.id,
 		id:      t.publicID(token),
-		posts:   make(chan struct{}, 1), // a lock that a request can stop waiting for
-		moved:   make(chan struct{}),
 	}
 	if t.stateful {
 		l.track = newTrack(l)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.handshake = time.AfterFunc(d.opts.DisconnectTimeout, l.abandon)
+	l.handshake = time.AfterFunc(d.opts.DisconnectTimeout, l.late)
 	l.detached = context.AfterFunc(h.Context(), l.abandon)
 	return l
 }
@@ -122,12 +120,32 @@ func (l *link) gone() bool {
 	return l.end.retired
 }
 
-// state returns the phase, and a channel that is closed when it changes.
-func (l *link) state() (phase, <-chan struct{}) {
+// at returns the phase.
+func (l *link) at() phase {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.phase, l.moved
+	return l.phase
 }
+
+// past returns a channel that is closed when the link is past the phase.
+func (l *link) past(p phase) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase > p {
+		return already
+	}
+	if l.moved == nil {
+		l.moved = make(chan struct{})
+	}
+	return l.moved
+}
+
+// already is closed.
+var already = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // advance enters a later phase. It reports false if the link is there already.
 func (l *link) advance(p phase) bool {
@@ -142,8 +160,10 @@ func (l *link) enter(p phase) bool {
 		return false
 	}
 	l.phase = p
-	close(l.moved)
-	l.moved = make(chan struct{})
+	if l.moved != nil {
+		close(l.moved)
+		l.moved = nil
+	}
 	return true
 }
 
@@ -164,8 +184,7 @@ func (l *link) bind(q *request, kind transports.Kind) *negotiate.Refusal {
 	if kind != transports.WebSockets {
 		l.track = nil
 	}
-	l.handshake.Stop()
-	l.handshake = time.AfterFunc(l.opts.HandshakeTimeout, func() { l.refuse(handshakeCanceled) })
+	l.handshake.Reset(l.opts.HandshakeTimeout)
 	l.watchExpiry(q.r)
 	l.enter(shaking)
 	return nil
@@ -233,7 +252,7 @@ func (l *link) connection() dialect.Connection {
 // when that is done.
 func (l *link) start() {
 	conn := l.connection()
-	l.host.Go(func() {
+	l.host.Do(func() {
 		if conn.Start() != nil {
 			return // it has ended
 		}
@@ -256,6 +275,15 @@ func (l *link) refuse(text string) {
 	l.mu.Unlock()
 	if s != nil {
 		s.close(l.end.words)
+	}
+}
+
+// late ends a link whose transport or handshake takes too long.
+func (l *link) late() {
+	if l.at() == waiting {
+		l.abandon()
+	} else {
+		l.refuse(handshakeCanceled)
 	}
 }
 

@@ -88,7 +88,7 @@ func (q *request) hold(l *link) {
 	if l.shaken(wait) && q.carry(ctx, l, l.opts.PollTimeout-time.Since(held)) {
 		return
 	}
-	at, _ := l.state()
+	at := l.at()
 	switch {
 	case context.Cause(ctx) == errSuperseded:
 		q.endPoll()

@@ -20,6 +20,10 @@ func (q *request) post() *negotiate.Refusal {
 	}
 	l.mu.Lock()
 	kind, at := l.kind, l.phase
+	if l.posts == nil {
+		l.posts = make(chan struct{}, 1) // a lock that a request can stop waiting for
+	}
+	posts := l.posts
 	l.mu.Unlock()
 	switch {
 	case kind == transports.WebSockets:
@@ -27,10 +31,10 @@ func (q *request) post() *negotiate.Refusal {
 	case at == ended:
 		return errUnknownID
 	}
-	if q.turn(l) != nil {
+	if q.turn(posts) != nil {
 		return errBody
 	}
-	defer func() { <-l.posts }()
+	defer func() { <-posts }()
 	if err := q.copy(l); err != nil {
 		return err
 	}
@@ -40,15 +44,15 @@ func (q *request) post() *negotiate.Refusal {
 }
 
 // turn waits for the posts before this one.
-func (q *request) turn(l *link) error {
+func (q *request) turn(posts chan struct{}) error {
 	select {
-	case l.posts <- struct{}{}:
+	case posts <- struct{}{}:
 		return nil
 	default:
 	}
 	defer q.pause(q.r.ContentLength != 0)()
 	select {
-	case l.posts <- struct{}{}:
+	case posts <- struct{}{}:
 		return nil
 	case <-q.r.Context().Done():
 		return q.r.Context().Err()

@@ -57,13 +57,13 @@ func untilReady(ready <-chan struct{}) error {
 func (l *link) take(from *socket, p *[]byte) (ready <-chan struct{}, err error) {
 	l.input.Lock()
 	defer l.input.Unlock()
-	switch at, moved := l.state(); {
+	switch at := l.at(); {
 	case at == ended:
 		return nil, errUnknownID
 	case from != nil && !from.current():
 		return nil, nil // another socket took over
 	case (at == waiting || at == starting) && len(*p) > 0 && len(l.input.buf) >= maxInput:
-		return moved, nil
+		return l.past(at), nil
 	}
 	l.input.source(from)
 	rest := *p
@@ -85,7 +85,7 @@ func (l *link) process(rest []byte) (held <-chan struct{}) {
 	in := &l.input
 	defer func() { in.keep(rest) }()
 	for len(rest) > 0 {
-		switch at, _ := l.state(); at {
+		switch l.at() {
 		case waiting, starting:
 			return nil
 		case ended:

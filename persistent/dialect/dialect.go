@@ -102,6 +102,10 @@ type Host interface {
 	// Go runs f on a goroutine that the host's Shutdown waits for.
 	Go(f func())
 
+	// Do is Go for an f that is soon done, as a rule: the goroutine is one that
+	// has done such things before, and its stack has grown for them.
+	Do(f func())
+
 	// Context ends when the host is shut down, for what a dialect keeps beside
 	// the connections.
 	Context() context.Context
