@@ -72,8 +72,10 @@ func TestAttacks(t *testing.T) {
 			before := s.server.Endpoint().Stats().Connections
 			row.attack(s)
 			s.calm()
-			if n := s.server.Endpoint().Stats().Connections - before; n > 10 {
-				t.Errorf("the attack leaves %d connections behind", n)
+			for end := time.Now().Add(giveUp); s.server.Endpoint().Stats().Connections-before > 10; time.Sleep(20 * time.Millisecond) {
+				if !time.Now().Before(end) {
+					t.Fatal("the attack leaves many connections behind")
+				}
 			}
 		})
 	}
@@ -192,13 +194,9 @@ func hugeQueries(s *siege) {
 		"hubs":       "connectionData=" + strings.Repeat("%5B", 200_000),
 		"token":      "transport=longPolling&connectionToken=" + strings.Repeat("A", 500_000),
 	} {
-		start := time.Now()
-		r, err := c.Do("GET", s.url+"/poll?"+query, "")
+		r, err := c.Do("GET", s.url+"/poll?"+query, "") // given up after classictest.Patience
 		if err != nil || r.Status != http.StatusBadRequest {
 			s.Errorf("%s: %v %d %.100q", name, err, r.Status, r.Body)
-		}
-		if took := time.Since(start); took > 5*time.Second {
-			s.Errorf("%s took %v", name, took)
 		}
 	}
 }

@@ -34,9 +34,7 @@ type coreWire struct {
 	client *coretest.Client
 	count  *count // nil unless the connection is stateful
 
-	// Of the goroutine that reads.
-	heard time.Time // when the server last said something
-	ended bool      // the server said that it is over
+	ended bool // the server said that it is over; of the goroutine that reads
 
 	mu     sync.Mutex // held while something is written, and guards what follows
 	stream *coretest.Stream
@@ -54,7 +52,7 @@ type count struct {
 
 func newCoreWire(ctx context.Context, m *member) wire {
 	c := coretest.New(m.tb, m.base+m.world.path+"/"+m.world.hubs)
-	c.HTTP, c.Patience = m.http, patience
+	c.HTTP, c.Patience = m.http, m.quiet
 	c.Header.Set("X-User", m.user())
 	if m.chance(50) {
 		c.Protocol = "messagepack"
@@ -109,7 +107,6 @@ func (w *coreWire) dial(kind string) (*coretest.Stream, error) {
 }
 
 func (w *coreWire) use(stream *coretest.Stream) {
-	w.heard = time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stream = stream
@@ -121,7 +118,6 @@ func (w *coreWire) read() (heard, error) {
 	if err != nil {
 		return heard{}, err
 	}
-	w.heard = time.Now()
 	m, err := parse(w.client.Protocol, raw)
 	if err != nil {
 		return heard{got: []int64{0}}, nil // which is found by the auditor
@@ -188,18 +184,14 @@ func (w *coreWire) control(kind int, n int64) {
 	_ = w.stream.TryWrite(encodeControl(w.client.Protocol, kind, n)) // its failure will be read
 }
 
-// back goes on where both sides are. A server that knows the connection no more
-// must have been without word from its client for long.
+// back goes on where both sides are.
 func (w *coreWire) back(kind string) error {
 	if w.count == nil || w.ended {
 		return errOver
 	}
 	stream, err := w.dial(kind)
 	if refused, ok := errors.AsType[*coretest.Refused](err); ok && refused.Status == http.StatusNotFound {
-		if time.Since(w.heard) < disconnectTimeout/2 {
-			return fmt.Errorf("%w: heard %v ago", errGivenUp, time.Since(w.heard))
-		}
-		return errOver
+		return errForgotten
 	}
 	if err != nil {
 		return err

@@ -2,8 +2,10 @@ package faults_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sync"
+	"time"
 )
 
 // A ledger knows what was sent to whom, in one order. What it knows it has from
@@ -21,6 +23,7 @@ type event struct {
 	to   address // of a message
 	id   string  // of the connection, of anything else
 	name string  // of the group
+	at   time.Time
 }
 
 type kind int
@@ -50,6 +53,7 @@ func (l *ledger) send(to address, send func(n int64) error) error {
 func (l *ledger) record(e event, do func(n int64) error) (int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	e.at = time.Now()
 	if err := do(l.ends + 1); err != nil {
 		return 0, err
 	}
@@ -63,6 +67,15 @@ func (l *ledger) now() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ends
+}
+
+// age returns how long ago event n was. The server was given what came after it
+// later than that.
+func (l *ledger) age(n int64) time.Duration {
+	if n == 0 {
+		return math.MaxInt64
+	}
+	return time.Since(l.all()[n-1].at)
 }
 
 // all returns the events so far.
@@ -95,6 +108,17 @@ type life struct {
 
 // gap stands in life.got where the server told of lost messages.
 const gap int64 = -1
+
+// newest returns the number of the last message that l got, or of the event that
+// it began after.
+func (l *life) newest() int64 {
+	for _, n := range slices.Backward(l.got) {
+		if n != gap {
+			return max(n, l.since)
+		}
+	}
+	return l.since
+}
 
 // due returns the numbers of the messages that are for the life: those that it
 // must get, and before them those that it may get, as they were sent between its

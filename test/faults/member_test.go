@@ -25,9 +25,10 @@ type member struct {
 	rng    *rand.Rand // guarded by mu
 	http   *http.Client
 
-	mortal bool              // ends its connection now and then
-	mute   bool              // makes no calls
+	mortal bool              // ends its connection now and then; guarded by mu
+	mute   bool              // makes no calls; guarded by mu
 	eager  bool              // always comes back at once
+	quiet  time.Duration     // how long it hears nothing before it gives a transport up
 	kinds  []string          // the transports that it uses
 	method string            // what it calls, if not this and that
 	gate   sync.RWMutex      // held by who wants the member to stop reading
@@ -46,8 +47,8 @@ type books struct {
 	returns                           int // how often the connection went on in another transport
 	called                            int // how often the server said to come back
 
-	// missed is how long the client had heard nothing each time that it was
-	// told of lost messages.
+	// missed is the age of the last message that the client had got each time
+	// that it was told of lost ones.
 	missed []time.Duration
 }
 
@@ -79,6 +80,7 @@ func newMember(t testing.TB, w *world, base string, no int) *member {
 		rng:    rand.New(rand.NewPCG(*seed, uint64(no))),
 		http:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, DialContext: dialSmall, DisableKeepAlives: f.fresh}},
 		kinds:  f.kinds,
+		quiet:  patience,
 	}
 }
 
@@ -141,8 +143,6 @@ type session struct {
 	life *life
 	last time.Time // when it is to end, unless that is zero
 
-	heard time.Time // when the server last said something; of the goroutine that reads
-
 	mu      sync.Mutex // held while a transport is dropped
 	waiting []*pending // calls whose answers are to be read, in order
 }
@@ -174,12 +174,9 @@ func (m *member) live(ctx context.Context) {
 		s.last = time.Now().Add(between(m.rng, 2*time.Second, 20*time.Second))
 	}
 	m.mu.Unlock()
-	s.heard = time.Now()
 	var calling sync.WaitGroup
 	over, stop := context.WithCancel(ctx)
-	if !m.mute {
-		calling.Go(func() { s.call(over) })
-	}
+	calling.Go(func() { s.call(over) })
 	s.follow(kind)
 	stop()
 	calling.Wait()
@@ -200,8 +197,8 @@ func (s *session) follow(kind string) {
 		switch err := s.back(kind); {
 		case errors.Is(err, errOver):
 			s.over()
-			if errors.Is(err, errGivenUp) {
-				s.count(func(b *books) { b.wrong = append(b.wrong, fmt.Sprintf("%s: %v", s.life.id, err)) })
+			if errors.Is(err, errForgotten) {
+				s.forgotten()
 			}
 			return
 		case err != nil:
@@ -233,6 +230,16 @@ func (s *session) back(kind string) error {
 		s.rest(s.ctx, 500*time.Millisecond)
 	}
 	return s.ctx.Err()
+}
+
+// forgotten looks at whether the server had reason to forget the connection: when
+// the newest message was sent, or later, it had a transport of the client's.
+func (s *session) forgotten() {
+	s.member.mu.Lock()
+	defer s.member.mu.Unlock()
+	if age := s.world.age(s.life.newest()); age < disconnectTimeout {
+		s.books.wrong = append(s.books.wrong, fmt.Sprintf("%s: forgotten after %v", s.life.id, age))
+	}
 }
 
 // due reports whether the time of the connection has come.
@@ -282,15 +289,14 @@ func (s *session) read() {
 			return
 		}
 		s.member.mu.Lock()
+		if slices.Contains(h.got, gap) { // before all else that was said at once
+			s.books.missed = append(s.books.missed, s.world.age(s.life.newest()))
+		}
 		s.life.got = append(s.life.got, h.got...)
 		if h.called {
 			s.books.called++
 		}
-		if slices.Contains(h.got, gap) {
-			s.books.missed = append(s.books.missed, time.Since(s.heard))
-		}
 		s.member.mu.Unlock()
-		s.heard = time.Now()
 		if h.answer != nil {
 			s.answered(*h.answer)
 		}
@@ -303,9 +309,10 @@ func (s *session) read() {
 	}
 }
 
-// call makes calls, one after the other, until the context ends.
+// call makes calls, one after the other, until the context ends or there are to
+// be none.
 func (s *session) call(ctx context.Context) {
-	for n := 0; ctx.Err() == nil; n++ {
+	for n := 0; ctx.Err() == nil && !s.muted(); n++ {
 		s.rest(ctx, 2*time.Second)
 		s.invoke(strconv.Itoa(n), fmt.Sprintf("%s/%d", s.life.id, n))
 	}
@@ -411,10 +418,16 @@ func (m *member) current(n int64) bool {
 	return max(since, got) >= n
 }
 
-// immortal lets the member keep the connection that it begins next, or the
-// current one unless its end has come.
-func (m *member) immortal() {
+// calm has the member make no more calls, and keep the connection that it begins
+// next, or the current one unless its end has come.
+func (m *member) calm() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.mortal = false
+	m.mortal, m.mute = false, true
+}
+
+func (m *member) muted() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mute
 }

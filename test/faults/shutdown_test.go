@@ -41,7 +41,7 @@ func (h *handle) Close() error {
 // each of them that missed something is told. Core clients begin anew, and have by
 // then what was sent before the shutdown, unless they were between two polls.
 func TestShutdownUnderLoad(t *testing.T) {
-	kept := messagelog.NewMemory(messagelog.MemoryOptions{})
+	kept := messagelog.NewMemory(messagelog.MemoryOptions{Retention: time.Hour})
 	for name, log := range map[string]func() messagelog.Log{
 		"log handed on": func() messagelog.Log { return &handle{Log: kept} },
 		"log lost":      func() messagelog.Log { return nil },
@@ -55,7 +55,7 @@ func TestShutdownUnderLoad(t *testing.T) {
 
 func testShutdown(t *testing.T, log func() messagelog.Log, lost bool) {
 	settings := func() persistent.Options {
-		o := options()
+		o := patient()
 		o.Log = log()
 		return o
 	}
@@ -67,17 +67,19 @@ func testShutdown(t *testing.T, log func() messagelog.Log, lost bool) {
 	address := l.Addr().String()
 	first := serveOn(l, w.handler)
 	r := &run{TB: t, base: "http://" + address, worlds: []*world{w}}
-	r.enlist(60, func(m *member) { m.method = "think" })
-	r.settle(time.Minute)
+	r.enlist(60, func(m *member) { m.method, m.quiet = "think", giveUp })
+	r.settle()
 	publishing, stop := context.WithCancel(t.Context())
 	published := make(chan struct{})
 	go func() {
 		defer close(published)
 		w.publishing(publishing, 50, rand.New(rand.NewPCG(*seed, 1)))
 	}()
-	time.Sleep(time.Second)
+	for before := w.now(); w.begun.Load() == 0 || w.now() < before+50; {
+		time.Sleep(20 * time.Millisecond)
+	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), giveUp)
 	defer cancel()
 	old := w.endpoint
 	r.sure(w.now())
@@ -100,7 +102,7 @@ func testShutdown(t *testing.T, log func() messagelog.Log, lost bool) {
 	time.Sleep(time.Second)
 	stop()
 	<-published
-	r.settle(time.Minute)
+	r.settle()
 	r.finish()
 	if err := second.Shutdown(ctx); err != nil {
 		t.Error(err)

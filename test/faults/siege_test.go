@@ -65,6 +65,7 @@ func besiege(t *testing.T, change func(o *persistent.Options)) *siege {
 	t.Helper()
 	o := options()
 	o.BodyTimeout = 10 * time.Second
+	o.DisconnectTimeout = giveUp // so that no attacker is gone before the attack is over
 	if change != nil {
 		change(&o)
 	}
@@ -161,7 +162,7 @@ func (s *siege) dial() net.Conn {
 		s.Fatal(err)
 	}
 	s.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(giveUp))
 	return conn
 }
 

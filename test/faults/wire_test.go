@@ -46,11 +46,11 @@ type wire interface {
 
 var (
 	errOver       = errors.New("the connection is over")
-	errGivenUp    = fmt.Errorf("%w before its time", errOver)
+	errForgotten  = fmt.Errorf("%w: the server knows it no more", errOver)
 	errTurnedAway = errors.New("the call was refused")
 )
 
-// patience is how long a client hears nothing before it gives its transport up.
+// patience is how long most clients hear nothing before they give a transport up.
 const patience = 5 * time.Second
 
 // What a server said at once.
@@ -107,7 +107,7 @@ type classicWire struct {
 
 func newClassicWire(ctx context.Context, m *member) wire {
 	c := classictest.New(m.tb, m.base+m.world.path)
-	c.HTTP, c.Patience = m.http, patience
+	c.HTTP, c.Patience = m.http, m.quiet
 	c.Query.Set("gaps", "1")
 	c.Header.Set("X-User", m.user())
 	if m.world.hubs != "" {

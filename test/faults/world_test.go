@@ -75,6 +75,15 @@ func options() persistent.Options {
 	}
 }
 
+// patient returns options for tests in which no transport is to be lost but by
+// what the test does, however slow the machine is.
+func patient() persistent.Options {
+	o := options()
+	o.DisconnectTimeout, o.SendTimeout = giveUp, giveUp
+	o.Log = messagelog.NewMemory(messagelog.MemoryOptions{Retention: time.Hour})
+	return o
+}
+
 func newWorld(path string) *world {
 	return &world{
 		path:     path,
