@@ -111,9 +111,23 @@ func New(o Options, app Application) (*Endpoint, error) {
 
 // ServeHTTP serves one request of a client.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_ = room(0)
 	w.Header()["X-Content-Type-Options"] = nosniff
 	e.timeBody(w, r)
 	e.handler.ServeHTTP(w, r)
+}
+
+// room makes room on the stack of a new goroutine for what a request takes, if
+// it is given 0. To move the stack here takes a third of the time that it takes
+// twenty calls further down.
+//
+//go:noinline
+func room(at int) (b byte) {
+	if at > 0 {
+		var frame [3 << 10]byte
+		b = frame[at]
+	}
+	return b
 }
 
 var nosniff = []string{"nosniff"} // never changed

@@ -12,21 +12,6 @@ import (
 	"github.com/hubwire/hubwire/transports"
 )
 
-// An offer is the answer to negotiate (protocols/core.md 1.2). It must never
-// get a property ProtocolVersion, the mark of a SignalR 2 server.
-type offer struct {
-	NegotiateVersion int                  `json:"negotiateVersion"`
-	ConnectionID     string               `json:"connectionId"`
-	ConnectionToken  string               `json:"connectionToken,omitempty"`
-	Transports       []availableTransport `json:"availableTransports"`
-	Stateful         bool                 `json:"useStatefulReconnect,omitempty"`
-}
-
-type availableTransport struct {
-	Transport string   `json:"transport"`
-	Formats   []string `json:"transferFormats"`
-}
-
 // A redirection sends a client elsewhere (1.4).
 type redirection struct {
 	URL         string `json:"url"`
@@ -51,16 +36,26 @@ func (q *request) negotiate() *negotiate.Refusal {
 	stateful := q.dialect.opts.StatefulReconnect && strings.EqualFold(q.query.Get("useStatefulReconnect"), "true")
 	t := newTicket(version, stateful, q.user, q.hub)
 	token := t.seal(q.host.Keyring())
-	o := offer{
-		NegotiateVersion: version,
-		ConnectionID:     t.publicID(token),
-		Transports:       q.transports(),
-		Stateful:         stateful,
-	}
+	return q.respondText(q.offer(version, t.publicID(token), token, stateful))
+}
+
+// offer is the answer to negotiate (protocols/core.md 1.2), which is written out
+// here since ids and tokens need no escaping. It must never get a property
+// ProtocolVersion, the mark of a SignalR 2 server.
+func (q *request) offer(version int, id, token string, stateful bool) []byte {
+	b := make([]byte, 0, 512)
+	b = append(b, `{"negotiateVersion":`...)
+	b = strconv.AppendInt(b, int64(version), 10)
+	b = append(append(b, `,"connectionId":"`...), id...)
 	if version > 0 {
-		o.ConnectionToken = token
+		b = append(append(b, `","connectionToken":"`...), token...)
 	}
-	return q.respond(o)
+	b = q.transports(append(b, `","availableTransports":[`...))
+	b = append(b, ']')
+	if stateful {
+		b = append(b, `,"useStatefulReconnect":true`...)
+	}
+	return append(b, '}')
 }
 
 // version returns the version to answer with, or what is wrong with the one
@@ -80,20 +75,26 @@ func (q *request) version() (version int, problem string) {
 	return int(min(asked, 1)), ""
 }
 
-// transports lists what is enabled and possible, best first.
-func (q *request) transports() []availableTransport {
-	list := make([]availableTransport, 0, 3)
-	for _, k := range []transports.Kind{transports.WebSockets, transports.ServerSentEvents, transports.LongPolling} {
-		if !q.host.Settings().Transports[k] || k == transports.WebSockets && !transports.CanUpgrade(q.w, q.r) {
-			continue
+// offered are the transports that there are, best first.
+var offered = [...]struct {
+	kind transports.Kind
+	text string
+}{
+	{transports.WebSockets, `{"transport":"WebSockets","transferFormats":["Text","Binary"]}`},
+	{transports.ServerSentEvents, `{"transport":"ServerSentEvents","transferFormats":["Text"]}`},
+	{transports.LongPolling, `{"transport":"LongPolling","transferFormats":["Text","Binary"]}`},
+}
+
+// transports appends those that are enabled and possible.
+func (q *request) transports(b []byte) []byte {
+	before := ""
+	for _, t := range offered {
+		if q.host.Settings().Transports[t.kind] && (t.kind != transports.WebSockets || transports.CanUpgrade(q.w, q.r)) {
+			b = append(append(b, before...), t.text...)
+			before = ","
 		}
-		formats := []string{"Text", "Binary"}
-		if k == transports.ServerSentEvents {
-			formats = formats[:1]
-		}
-		list = append(list, availableTransport{transportNames[k], formats})
 	}
-	return list
+	return b
 }
 
 func (q *request) respond(v any) *negotiate.Refusal {
@@ -101,10 +102,18 @@ func (q *request) respond(v any) *negotiate.Refusal {
 	if err != nil {
 		return &negotiate.Refusal{Status: http.StatusInternalServerError, Reason: "internal"}
 	}
+	return q.respondText(text)
+}
+
+func (q *request) respondText(text []byte) *negotiate.Refusal {
 	h := q.w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(text)))
-	h.Set("Cache-Control", "no-store")
-	_, _ = q.w.Write(text)
+	h["Content-Type"], h["Cache-Control"] = jsonType, noStore
+	_, _ = q.w.Write(text) // net/http adds the length of what is short
 	return nil
 }
+
+// Values of headers, which are never changed.
+var (
+	jsonType = []string{"application/json"}
+	noStore  = []string{"no-store"}
+)

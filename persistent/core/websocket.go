@@ -15,6 +15,8 @@ type socket struct {
 	link *link
 	ws   *transports.WebSocket
 
+	shook bool // something has come: owned by the reader
+
 	mu  sync.Mutex // guards att
 	att dialect.Attachment
 }
@@ -84,6 +86,11 @@ func (s *socket) read() {
 		switch err {
 		case nil:
 			_ = s.link.feed(s, b, untilReady) // an ended link closes the socket
+			if !s.shook {
+				s.shook = true // for which the stack has grown; others need it more
+				s.link.host.Go(s.read)
+				return
+			}
 		case transports.ErrIdle:
 			s.link.host.Go(s.read)
 			return
