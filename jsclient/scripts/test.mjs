@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { root } from "./bundle.mjs";
 
+// Milliseconds that the tests of a file may take together: none do, unless one is broken.
+const patience = 600_000;
 const units = readdirSync(join(root, "test")).filter((name) => name.endsWith(".test.ts"));
 const names = process.argv.length > 2 ? process.argv.slice(2) : units;
 // Inside of node_modules, so that the tests find the packages that they import.
@@ -25,7 +27,7 @@ try {
     outExtension: { ".js": ".mjs" },
   });
   const tests = readdirSync(folder).map((name) => join(folder, name));
-  execFileSync(process.execPath, ["--enable-source-maps", "--test", "--test-timeout=120000", `--test-reporter=${process.env.REPORTER ?? "dot"}`, ...tests], { cwd: root, stdio: "inherit" });
+  execFileSync(process.execPath, ["--enable-source-maps", "--test", `--test-timeout=${patience}`, `--test-reporter=${process.env.REPORTER ?? "dot"}`, ...tests], { cwd: root, stdio: "inherit" });
 } catch (error) {
   if (error.status === undefined) throw error;
   process.exitCode = 1;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HubConnectionState, Subject } from "@microsoft/signalr";
-import { items, next, serve, start as open, until, ways } from "./harness.mjs";
+import { items, next, nexts, serve, start as open, ways } from "./harness.mjs";
 
 const url = await serve();
 const start = (way, options) => open(url, way, options);
@@ -145,17 +145,13 @@ test("MessagePack: bytes and dates", async () => {
 test("all ways in one room see the same, in the same order", async () => {
   const all = await Promise.all(ways.map((way) => start(way)));
   await Promise.all(all.map((c) => c.invoke("Join", "mixed")));
-  const seen = all.map((c) => {
-    const list = [];
-    c.on("said", (_, text) => list.push(text));
-    return list;
-  });
+  const seeing = all.map((c) => nexts(c, "said", 20 * all.length));
   await Promise.all(all.map(async (c, i) => {
     for (let n = 0; n < 20; n++) {
       await c.invoke("Say", "mixed", `${i}.${n}`);
     }
   }));
-  await until(() => seen.every((list) => list.length === 20 * all.length));
+  const seen = await Promise.all(seeing);
   for (const list of seen) {
     assert.deepEqual(list, seen[0]);
   }

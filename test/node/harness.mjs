@@ -81,7 +81,7 @@ export function build(url, way, { from = latest, protocol = MessagePackHubProtoc
     builder.withStatefulReconnect();
   }
   if (reconnect) {
-    builder.withAutomaticReconnect([0, 50, 100, 200, 400, 800, 1600]);
+    builder.withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 50 });
   }
   const connection = builder.build();
   connection.on("said", () => {}); // a client warns of what nobody listens to
@@ -95,15 +95,22 @@ export async function start(url, way, options) {
   return connection;
 }
 
-// next returns the arguments of the next call of the method.
-export function next(connection, method) {
+// nexts returns the arguments of so many calls of the method, the next ones.
+export function nexts(connection, method, count) {
   return new Promise((resolve) => {
+    const list = [];
     const handler = (...args) => {
-      connection.off(method, handler);
-      resolve(args);
+      if (list.push(args) === count) {
+        connection.off(method, handler);
+        resolve(list);
+      }
     };
     connection.on(method, handler);
   });
+}
+
+export async function next(connection, method) {
+  return (await nexts(connection, method, 1))[0];
 }
 
 // items returns what a stream brings. More, if it is given, tells after each
@@ -123,13 +130,6 @@ export function items(stream, more) {
       error: reject,
     });
   });
-}
-
-export async function until(condition) {
-  for (let i = 0; !condition(); i++) {
-    assert.ok(i < 1000, "it does not come about");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 // A Wire is a TCP connection to the server through a proxy that can be cut.
