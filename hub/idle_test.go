@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hubwire/hubwire/hub"
+	"github.com/hubwire/hubwire/persistent/core/coretest"
 )
 
 // readers are the goroutines on which WebSockets are read.
@@ -36,19 +37,32 @@ func TestSilentSockets(t *testing.T) {
 		classic.want("its own", `{"H":"room","M":"message","A":["`+text+`"]}`)
 	}
 	talk("before")
-	before := readers()
-	if len(before) != 2 {
-		t.Fatalf("%d goroutines read two sockets", len(before))
-	}
+	deadline := time.After(coretest.Patience)
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	for left := 2; left > 0; <-ticker.C {
-		left = 0
-		for id := range readers() {
-			if before[id] {
-				left++
+	until := func(why string, so func() bool) {
+		t.Helper()
+		for !so() {
+			select {
+			case <-ticker.C:
+			case <-deadline:
+				t.Fatalf("%s: never", why)
 			}
 		}
 	}
+	var before map[string]bool
+	until("two goroutines read two sockets", func() bool {
+		before = readers()
+		return len(before) == 2
+	})
+	talk("once more") // whatever they have been, they are silent after this
+	until("others read them", func() bool {
+		for id := range readers() {
+			if before[id] {
+				return false
+			}
+		}
+		return true
+	})
 	talk("after")
 }
