@@ -154,7 +154,7 @@ func (q *request) ping() *negotiate.Refusal {
 			return err.(*negotiate.Refusal) // by contract
 		}
 	}
-	return q.respond(`{"Response":"pong"}`)
+	return q.respond([]byte(`{"Response":"pong"}`))
 }
 
 // groups returns the groups that the client proves to be in. A token that
@@ -175,7 +175,7 @@ func (q *request) groups(token string) []string {
 func (q *request) negotiate() *negotiate.Refusal {
 	s := q.host.Settings()
 	id := negotiate.NewConnectionID()
-	return q.respond(string(negotiate.Response{
+	return q.respond(negotiate.Response{
 		URL:                     strings.ReplaceAll(q.host.PublicPath(q.r), "/negotiate", ""),
 		ConnectionToken:         q.host.Keyring().ConnectionToken(id+"."+q.host.Instance(), q.user),
 		ConnectionID:            id,
@@ -186,5 +186,5 @@ func (q *request) negotiate() *negotiate.Refusal {
 		ProtocolVersion:         negotiate.ResolveVersion(q.query.Get("clientProtocol")),
 		TransportConnectTimeout: s.TransportConnectTimeout,
 		LongPollDelay:           s.LongPollDelay,
-	}.JSON()))
+	}.JSON())
 }

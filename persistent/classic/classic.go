@@ -1,7 +1,6 @@
 package classic
 
 import (
-	"io"
 	"net/http"
 	"path"
 	"strings"
@@ -75,18 +74,18 @@ func (q *request) serve(operation string) *negotiate.Refusal {
 }
 
 // respond answers with a JSON text, or with a script that calls back.
-func (q *request) respond(json string) *negotiate.Refusal {
+func (q *request) respond(json []byte) *negotiate.Refusal {
 	return q.respondTo(q.query.Get("callback"), json)
 }
 
-func (q *request) respondTo(name, json string) *negotiate.Refusal {
+func (q *request) respondTo(name string, json []byte) *negotiate.Refusal {
 	h := q.w.Header()
 	h["Cache-Control"], h["Content-Type"] = noStore, jsonType
 	if name != "" {
 		h.Set("Content-Type", "application/javascript; charset=UTF-8")
-		json = name + "(" + scriptSafe.Replace(json) + ");"
+		json = []byte(name + "(" + scriptSafe.Replace(string(json)) + ");")
 	}
-	_, _ = io.WriteString(q.w, json)
+	_, _ = q.w.Write(json)
 	return nil
 }
 

@@ -59,7 +59,7 @@ func (q *request) receive(operation string) *negotiate.Refusal {
 // one that Resumable let pass: letters, digits and a hyphen.
 func (q *request) ended(cursor string) *negotiate.Refusal {
 	q.w.Header().Set(negotiate.ReasonHeader, dialect.ErrEnded.Reason)
-	return q.respond(`{"C":"` + cursor + `"` + forGood + `,"M":[]}`)
+	return q.respond([]byte(`{"C":"` + cursor + `"` + forGood + `,"M":[]}`))
 }
 
 // exchange describes the transport request.

@@ -17,8 +17,10 @@ func (q *request) start() *negotiate.Refusal {
 	if err := c.Start(); err != nil {
 		return startRefusal(err)
 	}
-	return q.respond(`{"Response":"started"}`)
+	return q.respond(started)
 }
+
+var started = []byte(`{"Response":"started"}`) // never changed
 
 // startRefusal is the answer where the application's connected handler failed.
 func startRefusal(err error) *negotiate.Refusal {
@@ -126,5 +128,5 @@ func (q *request) answer(a result) *negotiate.Refusal {
 	if q.kind == transports.LongPolling {
 		callback = q.query.Get("callback")
 	}
-	return q.respondTo(callback, string(a.payload))
+	return q.respondTo(callback, a.payload)
 }
