@@ -63,7 +63,7 @@ func run() error {
 
 	(&commander{network: network, hubs: hubs, out: out}).obey(os.Stdin)
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	return errors.Join(hubs.shutdown(ctx), site.shutdown(ctx), leaks.Find(before))
 }

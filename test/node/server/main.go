@@ -62,7 +62,7 @@ func run() error {
 	fmt.Printf("http://%s/signalr/chat\n", l.Addr())
 	_, _ = io.Copy(io.Discard, os.Stdin)
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	// Not web.Shutdown, which waits for the connections that clients have opened
 	// and not used.
