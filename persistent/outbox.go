@@ -43,7 +43,7 @@ type limits struct{ entries, bytes int }
 //
 // A writer is at work while busy is set. Who finds it unset and has something
 // to write sets it and starts the writer; the writer unsets it when it finds
-// nothing more. Both happen under mu, in push and in take: nothing is left
+// nothing more. Both happen under mu, in claim and in rest: nothing is left
 // lying, and there is one writer at a time.
 type outbox struct {
 	limits limits // immutable
