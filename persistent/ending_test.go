@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/hubwire/hubwire/negotiate"
 	"github.com/hubwire/hubwire/persistent"
@@ -128,7 +127,7 @@ func TestShutdownWithTheLastMessages(t *testing.T) {
 		log.before = func() {
 			log.before = nil
 			go func() { done <- s.Shutdown(context.Background()) }()
-			time.Sleep(time.Second)
+			synctest.Wait() // the shutdown has come as far as it can
 		}
 		if f := c.Poll().Frame("the poll at the shutdown"); len(f.M) != 1 || f.T == nil {
 			t.Errorf("the poll got %s, want the message and T", f.Raw)

@@ -32,8 +32,8 @@ const (
 	handshakeClosing  = "The server is shutting down."
 )
 
-// usual are the handshakes that clients send. To decode one takes longer than
-// all else that is done about it, not least since the stack has to grow for it.
+// usual are the handshakes that clients send. They are not decoded: for that the
+// stack of a new goroutine would have to grow.
 var usual = map[string]struct {
 	format  *format
 	version int

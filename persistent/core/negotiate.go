@@ -77,12 +77,12 @@ func (q *request) version() (version int, problem string) {
 
 // offered are the transports that there are, best first.
 var offered = [...]struct {
-	kind transports.Kind
-	text string
+	kind    transports.Kind
+	formats string
 }{
-	{transports.WebSockets, `{"transport":"WebSockets","transferFormats":["Text","Binary"]}`},
-	{transports.ServerSentEvents, `{"transport":"ServerSentEvents","transferFormats":["Text"]}`},
-	{transports.LongPolling, `{"transport":"LongPolling","transferFormats":["Text","Binary"]}`},
+	{transports.WebSockets, `"Text","Binary"`},
+	{transports.ServerSentEvents, `"Text"`},
+	{transports.LongPolling, `"Text","Binary"`},
 }
 
 // transports appends those that are enabled and possible.
@@ -90,7 +90,9 @@ func (q *request) transports(b []byte) []byte {
 	before := ""
 	for _, t := range offered {
 		if q.host.Settings().Transports[t.kind] && (t.kind != transports.WebSockets || transports.CanUpgrade(q.w, q.r)) {
-			b = append(append(b, before...), t.text...)
+			b = append(append(b, before...), `{"transport":"`...)
+			b = append(append(b, transportNames[t.kind]...), `","transferFormats":[`...)
+			b = append(append(b, t.formats...), "]}"...)
 			before = ","
 		}
 	}
